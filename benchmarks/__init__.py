@@ -1,0 +1,1 @@
+"""Measurement scripts; their results go into docs/benchmarks.md."""

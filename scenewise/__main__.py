@@ -1,0 +1,5 @@
+"""``python -m scenewise`` is the command line."""
+
+from scenewise.cli.main import run
+
+run()

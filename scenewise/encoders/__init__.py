@@ -1,0 +1,1 @@
+"""Run a network fast: frames and words become vectors. Knows nothing of libraries."""

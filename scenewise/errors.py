@@ -1,0 +1,83 @@
+"""The one error tree. Every error that a user can cause or meet is one of these.
+
+It knows names and exit codes, and nothing of what raises them.
+
+    ScenewiseError                  exit code 1
+    ├── UsageError                  exit code 2: a value that is not allowed
+    ├── MediaError                  a file that is no video, or breaks
+    │   ├── UnreadableMediaError
+    │   └── MissingStreamError      no video, audio or subtitle stream where one is needed
+    ├── EncoderError                a network cannot be found, prepared or run
+    │   ├── UnknownEncoderError     exit code 2
+    │   └── MissingExtraError       an optional package is not installed
+    └── LibraryError
+        ├── LibraryNotFoundError
+        ├── LibraryLockedError      another process writes
+        ├── LibraryDamagedError
+        ├── EncoderMismatchError    the library belongs to another encoder
+        └── StorageError            disk full, no permission, read-only
+
+A message is one sentence, or two: the value, what is allowed, what to do next.
+"""
+
+
+class ScenewiseError(Exception):
+    """Base of all errors of this package; the message is fit for a person to read."""
+
+    exit_code = 1
+
+
+class UsageError(ScenewiseError):
+    """A value that is not allowed: an empty query, a time that is no number, and so on."""
+
+    exit_code = 2
+
+
+class MediaError(ScenewiseError):
+    """A media file cannot be used."""
+
+
+class UnreadableMediaError(MediaError):
+    """The file cannot be opened or holds nothing that can be decoded."""
+
+
+class MissingStreamError(MediaError):
+    """The file opens, but has no stream of the wanted kind."""
+
+
+class EncoderError(ScenewiseError):
+    """A network cannot be prepared or run."""
+
+
+class UnknownEncoderError(EncoderError):
+    """No encoder has this name, and no folder either."""
+
+    exit_code = 2
+
+
+class MissingExtraError(EncoderError):
+    """An optional package is needed and not installed."""
+
+
+class LibraryError(ScenewiseError):
+    """A library cannot be used."""
+
+
+class LibraryNotFoundError(LibraryError):
+    """There is no library in this folder."""
+
+
+class LibraryLockedError(LibraryError):
+    """Another process is writing to this library."""
+
+
+class LibraryDamagedError(LibraryError):
+    """The library's own files are not what they must be."""
+
+
+class EncoderMismatchError(LibraryError):
+    """The library belongs to another encoder."""
+
+
+class StorageError(LibraryError):
+    """The disk is full, read-only, or permission is missing."""

@@ -1,0 +1,1 @@
+"""From scores to ``match``, the estimated probability that a hit is right."""

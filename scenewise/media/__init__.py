@@ -1,0 +1,1 @@
+"""From containers to frames, sound and text, and back. Knows nothing of networks."""

@@ -1,0 +1,1 @@
+"""Networks that turn pictures or clips into features."""

@@ -1,0 +1,1 @@
+"""The verbs, each over a video or an index."""

@@ -1,0 +1,154 @@
+"""The nouns that every floor shares: frozen, validated at birth, with ``to_dict()``.
+
+Times are float seconds from the first shown frame; a span is half-open, ``[start, end)``.
+This module knows no file, no network and no database.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+WhyKind = Literal["concept", "similarity", "image", "video"]
+VideoState = Literal["ready", "failed", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A span of time in one video: ``[start, end)`` in seconds, ``0 <= start <= end``."""
+
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start) and math.isfinite(self.end)):
+            raise ValueError(f"a span needs finite times, got {self.start} to {self.end}")
+        if self.start < 0 or self.end < self.start:
+            raise ValueError(f"a span needs 0 <= start <= end, got {self.start} to {self.end}")
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One reason for a hit: what kind of evidence, and what it was."""
+
+    kind: WhyKind
+    detail: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A ranked hit: a run of neighbouring windows that match.
+
+    ``score`` is the encoder's own and comparable only inside one search; ``match`` is the
+    estimated probability that the hit is right; ``thumbnail_time`` is the best instant.
+    """
+
+    rank: int  # 1 is best
+    video_id: str
+    path: str
+    start: float
+    end: float
+    score: float
+    match: float
+    why: tuple[Why, ...]
+    thumbnail_time: float
+
+    def __post_init__(self) -> None:
+        Segment(self.start, self.end)
+        if not 0.0 <= self.match <= 1.0:
+            raise ValueError(f"match is a probability, got {self.match}")
+
+    @property
+    def segment(self) -> Segment:
+        """The span alone."""
+        return Segment(self.start, self.end)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The answer to one query. ``found`` is a verdict; hits are returned either way."""
+
+    query: str
+    encoder: str
+    found: bool
+    hits: tuple[Moment, ...]
+    notes: tuple[str, ...] = ()  # what the reader should know, such as a query that was cut
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape; ``notes`` only where there are any."""
+        shape: dict[str, Any] = {
+            "query": self.query,
+            "encoder": self.encoder,
+            "found": self.found,
+            "hits": [hit.to_dict() for hit in self.hits],
+        }
+        if self.notes:
+            shape["notes"] = list(self.notes)
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One file of a library. A file that could not be read has a reason and no video_id."""
+
+    video_id: str | None
+    path: str
+    duration: float | None  # seconds, from the packets
+    state: VideoState
+    reason: str | None = None  # why it failed
+    windows: int = 0
+    size: int = 0  # bytes
+    modified: float = 0.0  # file date, seconds since 1970
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be indexed, and the reason in one sentence."""
+
+    path: str
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one run of indexing did, in files."""
+
+    indexed: int  # decoded and committed
+    recognised: int  # content that the library already had, under another path
+    unchanged: int
+    missing: int  # files of the library that are gone from the given folders
+    failed: tuple[Failure, ...]
+    skipped_failed: int  # failed before, unchanged, not retried
+    video_seconds: float  # seconds of video that were decoded
+    wall_seconds: float
+    interrupted: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
