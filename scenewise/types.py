@@ -152,3 +152,15 @@ class IndexReport:
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run of indexing is."""
+
+    files_done: int
+    files_total: int
+    video_seconds: float  # seconds of video worked through so far
+    elapsed_seconds: float
+    path: str = ""  # the file that was finished last
+    failed: int = 0
