@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,3 +26,14 @@ def private_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempP
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.delenv("SCENEWISE_LIBRARY", raising=False)
+
+
+@pytest.fixture(scope="session")
+def ffmpeg_program() -> str:
+    """The ffmpeg program, another reader of what we write; must be there in CI."""
+    found = shutil.which("ffmpeg")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("ffmpeg is not installed, and in CI it must be: see DEBIAN_PACKAGES")
+        pytest.skip("ffmpeg is not installed: the comparison with it did not run")
+    return found
