@@ -62,7 +62,10 @@ def write_film(
     """
     settings = settings or FilmSettings()
     count = 0
-    clock = _CLOCK if times is not None else 1 / settings.frame_rate
+    start = Fraction(settings.start_seconds)
+    # a start between two frames needs a finer clock than one tick a frame
+    even = times is None and (start * settings.frame_rate).denominator == 1
+    clock = 1 / settings.frame_rate if even else _CLOCK
     with av.open(str(path), "w", container_options=settings.container_options) as container:
         video: av.VideoStream | None = None
         audio = _add_sound(container, sound) if sound is not None else None
@@ -71,7 +74,7 @@ def write_film(
                 video = _add_video(container, settings, picture, clock)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             at = number / settings.frame_rate if times is None else Fraction(times[number])
-            frame.pts = round((at + Fraction(settings.start_seconds)) / clock)
+            frame.pts = round((at + start) / clock)
             frame.time_base = clock
             container.mux(video.encode(frame))
             count += 1
