@@ -27,6 +27,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -157,7 +158,7 @@ class ConceptSpace:
         few = min(CONVEX_CONCEPTS, top)
         convex = np.einsum("nk,nkd->nd", values[:, :few], self.convex[order[:, :few]])
         mapped = (logits - self.bias) @ self.ridge
-        vectors = _unit(np.concatenate([_unit(convex), _unit(mapped)], axis=1))
+        vectors = _unit(np.hstack([_unit(convex), _unit(mapped)]))
         concepts = Concepts(order.astype(np.uint16), values.astype(np.float16))
         return WindowFeatures(vectors, concepts)
 
@@ -165,10 +166,10 @@ class ConceptSpace:
         """A sentence and its embedding (D,) to a query."""
         sentence = _unit(np.asarray(sentence_vector, dtype=np.float32))
         similarity = (self.facets @ sentence).max(axis=0)
-        weights = np.exp((similarity - similarity.max()) / TEMPERATURE).astype(np.float32)
+        weights = np.exp((similarity - similarity.max()) / TEMPERATURE)
         return Query(
             text=text,
-            vector=_unit(np.concatenate([sentence, sentence])),
+            vector=_unit(np.hstack([sentence, sentence])),
             concept_weights=_unit(weights),
         )
 
@@ -234,7 +235,7 @@ def _softmax(logits: FloatArray) -> FloatArray:
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def _unit(vectors: FloatArray) -> FloatArray:
+def _unit(vectors: npt.NDArray[np.floating[Any]]) -> FloatArray:
     """Rows of length one; a row of zeros stays."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(length, 1e-12), dtype=np.float32)
