@@ -2,78 +2,74 @@
 
 It knows rows and transactions; it knows no decoder, no network and no FAISS.
 
-Tables (see docs/architecture.md): ``generation`` (an encoder's filling of the library: spec,
-state filling | active | retired), ``video`` (content hash, duration), ``location`` (a path with
-size, date, and whether it is missing or failed), ``chunk`` (one video in one generation: fp16
-vectors, sparse concepts, spans; its id is never used twice), ``segment`` + FTS5 (words with
-times), ``meta``.
+Tables (``schema``; see docs/architecture.md): ``generation`` (an encoder's filling of the
+library: spec, state filling | active | retired), ``video`` (content hash, duration),
+``location`` (a path with size, date, and whether it is missing or failed), ``chunk`` (one video
+in one generation: spans, shots, checksum; its id is never used twice) with ``feature`` (fp16
+vectors, sparse concepts), ``segment`` + FTS5 (words with times), ``meta``.
 A window's id is ``chunk id << 20 | ordinal``; a hit lives exactly as long as its chunk row does.
+
+A content without any path is no part of the library: the transaction that takes its last path
+away takes its rows too. A path that is missing while its content lies elsewhere was moved, and
+is forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+import json
+import sqlite3
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from scenewise.encoders.spec import EncoderSpec, WindowFeatures
+from scenewise.encoders.spec import EncoderSpec
+from scenewise.errors import UsageError
+from scenewise.index.database import DATABASE_FILE, Database, flush, library_errors
+from scenewise.index.reading import CatalogReader
 from scenewise.index.records import EncodedVideo, FileStamp
-from scenewise.types import Segment, Video
+from scenewise.index.rows import (
+    ORDINAL_BITS,
+    CatalogStats,
+    Chunk,
+    ChunkRows,
+    Generation,
+    Known,
+    checksum,
+    path_key,
+)
 
-ORDINAL_BITS = 20
+__all__ = [
+    "ORDINAL_BITS",
+    "Catalog",
+    "CatalogStats",
+    "Chunk",
+    "ChunkRows",
+    "Generation",
+    "Known",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One encoder's filling of the library."""
-
-    id: int
-    spec: EncoderSpec
-    sampling: str  # how windows were taken, such as "fps=2" or "frames=8"
-    state: Literal["filling", "active", "retired"]
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One video in one generation, without its vectors."""
-
-    id: int
-    video_id: str
-    path: str  # a live location; the first one where there are several
-    duration: float
-    starts: npt.NDArray[np.float64]
-    ends: npt.NDArray[np.float64]
-    times: npt.NDArray[np.float64]
-    shots: tuple[Segment, ...]
-    modified: float
-    missing: bool
+_ID_DIGITS = 16  # 64 bits of the content hash: a million videos meet with probability 3e-8
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the catalogue has on a path."""
+class Catalog(CatalogReader):
+    """An open library database; a reader by default, a writer by ``write=True``.
 
-    stamp: FileStamp
-    content_hash: str | None  # None for a file that failed
-    reason: str | None
-    missing: bool
-
-
-class Catalog:
-    """An open library database; a reader by default, a writer by ``write=True``."""
+    It may be shared by threads; it must not be carried over a fork.
+    """
 
     @classmethod
     def open(cls, directory: Path, *, write: bool = False, create: bool = False) -> Self:
         """Open. Readers never block; a second writer gets LibraryLockedError at once.
 
-        Raises LibraryNotFoundError, LibraryLockedError, LibraryDamagedError, StorageError.
+        ``create`` makes a library where there is none, for a writer. A folder that cannot be
+        written can still be read.
+        Raises LibraryNotFoundError, LibraryLockedError, LibraryDamagedError, StorageError, and
+        LibraryError for a library that a newer scenewise wrote.
         """
-        raise NotImplementedError
+        return cls(Database.open(directory, write=write, create=create))
 
     def __enter__(self) -> Self:
         return self
@@ -88,83 +84,236 @@ class Catalog:
 
     def close(self) -> None:
         """Release the database and the writer's lock."""
-        raise NotImplementedError
+        self._database.close()
+
+    def set_setting(self, key: str, value: str) -> None:
+        """Keep a setting of this library, such as its kind of vector index."""
+        with self._database.transaction() as rows:
+            rows.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     # generations
-    def active(self) -> Generation | None:
-        """The generation that answers; None in a library that nothing was indexed into."""
-        raise NotImplementedError
-
-    def filling(self) -> Generation | None:
-        """The generation that a reindex is filling, if one was begun."""
-        raise NotImplementedError
-
     def begin(self, spec: EncoderSpec, sampling: str) -> Generation:
-        """Start a generation: active where there is none yet, filling otherwise."""
-        raise NotImplementedError
+        """Start a generation: active where there is none yet, filling otherwise.
+
+        A filling generation of the same encoder and sampling goes on; one of another is dropped.
+        """
+        shape = json.dumps(spec.to_dict(), sort_keys=True)
+        current = self.filling()
+        if current is not None and (current.spec, current.sampling) == (spec, sampling):
+            return current
+        with self._database.transaction() as rows:
+            if current is not None:
+                _drop_generation(rows, current.id)
+            has_active = rows.execute("SELECT 1 FROM generation WHERE state = 'active'").fetchone()
+            state = "filling" if has_active else "active"
+            generation_id = rows.execute(
+                "INSERT INTO generation (spec, sampling, state) VALUES (?, ?, ?)",
+                (shape, sampling, state),
+            ).lastrowid
+        assert generation_id is not None
+        return Generation(generation_id, spec, sampling, "filling" if has_active else "active")
 
     def switch(self, generation_id: int) -> None:
-        """Make a filling generation the active one and drop the old one's chunks."""
-        raise NotImplementedError
+        """Make a filling generation the active one and drop the old one's chunks.
+
+        Raises ValueError where this generation is not being filled.
+        """
+        with self._database.transaction() as rows:
+            row = rows.execute(
+                "SELECT state FROM generation WHERE id = ?", (generation_id,)
+            ).fetchone()
+            if row is None or row[0] != "filling":
+                raise ValueError(f"generation {generation_id} is not being filled")
+            for (old,) in rows.execute(
+                "SELECT id FROM generation WHERE state = 'active'"
+            ).fetchall():
+                _drop_generation(rows, old)
+            rows.execute("UPDATE generation SET state = 'active' WHERE id = ?", (generation_id,))
+        self._database.give_back_space()
 
     # writing, each one transaction
     def commit_video(self, generation_id: int, video: EncodedVideo) -> int:
-        """Store everything of one video and return its chunk id."""
-        raise NotImplementedError
+        """Store everything of one video and return its chunk id.
+
+        Replaces what the generation had of the same content, and whatever lay at the path.
+        """
+        vectors = np.ascontiguousarray(video.features.vectors, dtype=np.float16).tobytes()
+        concepts = video.features.concepts
+        spans = [[shot.start, shot.end] for shot in video.shots]
+        with self._database.transaction() as rows:
+            key = _add_content(rows, video.content_hash, video.duration)
+            _place(rows, video.stamp, key, None)
+            rows.execute(
+                "DELETE FROM chunk WHERE generation = ? AND video = ?", (generation_id, key)
+            )
+            chunk_id = rows.execute(
+                "INSERT INTO chunk (generation, video, windows, checksum, starts, ends, times, "
+                "shots, video_vector, warnings) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    generation_id,
+                    key,
+                    len(video.features),
+                    checksum(vectors),
+                    np.asarray(video.starts, np.float64).tobytes(),
+                    np.asarray(video.ends, np.float64).tobytes(),
+                    np.asarray(video.times, np.float64).tobytes(),
+                    np.array(spans, np.float64).tobytes(),
+                    np.asarray(video.video_vector, np.float32).tobytes(),
+                    json.dumps(video.warnings),
+                ),
+            ).lastrowid
+            assert chunk_id is not None
+            rows.execute(
+                "INSERT INTO feature VALUES (?, ?, ?, ?)",
+                (
+                    chunk_id,
+                    vectors,
+                    None if concepts is None else np.asarray(concepts.indices, np.uint16).tobytes(),
+                    None if concepts is None else np.asarray(concepts.values, np.float16).tobytes(),
+                ),
+            )
+            rows.executemany(
+                'INSERT INTO segment (chunk, kind, start, "end", text) VALUES (?, ?, ?, ?, ?)',
+                [(chunk_id, text.kind, text.start, text.end, text.text) for text in video.texts],
+            )
+        return chunk_id
 
     def commit_failure(self, stamp: FileStamp, reason: str) -> None:
-        """Record that a file could not be indexed."""
-        raise NotImplementedError
+        """Record that a file could not be indexed.
+
+        Where the very same file was indexed before (a reindex that fails on it), what is stored
+        goes on answering until the new generation is switched to.
+        """
+        with self._database.transaction() as rows:
+            old = rows.execute(
+                "SELECT video, size, modified_ns FROM location WHERE path = ?",
+                (path_key(stamp.path),),
+            ).fetchone()
+            same = old is not None and old[1:] == (stamp.size, stamp.modified_ns)
+            _place(rows, stamp, old[0] if same else None, reason)
 
     def add_location(self, content_hash: str, stamp: FileStamp) -> None:
-        """The content is known and lies (also) at this path; clears missing and failed."""
-        raise NotImplementedError
+        """The content is known and lies (also) at this path; clears missing and failed.
+
+        Raises ValueError where the content is not known.
+        """
+        with self._database.transaction() as rows:
+            row = rows.execute(
+                "SELECT id FROM video WHERE content_hash = ?", (content_hash,)
+            ).fetchone()
+            if row is None:
+                raise ValueError(f"no video has the content {content_hash}")
+            _place(rows, stamp, row[0], None)
 
     def mark_missing(self, paths: Collection[str]) -> None:
-        """These files are gone; their videos answer no more unless another path is live."""
-        raise NotImplementedError
+        """These files are gone; their videos answer no more unless another path is live.
+
+        A path that failed, or whose content lies at another live path, is forgotten.
+        """
+        with self._database.transaction() as rows:
+            keys = [(path_key(path),) for path in paths]
+            rows.executemany("DELETE FROM location WHERE path = ? AND video IS NULL", keys)
+            rows.executemany("UPDATE location SET missing = 1 WHERE path = ?", keys)
+            rows.execute(
+                "DELETE FROM location WHERE missing = 1 AND EXISTS (SELECT 1 FROM location other "
+                "WHERE other.video = location.video AND other.missing = 0)"
+            )
 
     def remove(self, video_ids: Collection[str]) -> int:
         """Forget videos with all their rows; return how many there were."""
-        raise NotImplementedError
+        with self._database.transaction() as rows:
+            count = sum(
+                rows.execute("DELETE FROM video WHERE video_id = ?", (video_id,)).rowcount
+                for video_id in set(video_ids)
+            )
+        self._database.give_back_space()
+        return count
 
-    # reading
-    def known(self) -> dict[str, Known]:
-        """All paths."""
-        raise NotImplementedError
-
-    def has_content(self, generation_id: int, content_hash: str) -> bool:
-        """True where this content has a chunk in this generation."""
-        raise NotImplementedError
-
-    def videos(self) -> list[Video]:
-        """One per path, sorted by path."""
-        raise NotImplementedError
-
-    def chunk_ids(self, generation_id: int) -> npt.NDArray[np.int64]:
-        """Ids of all chunks of a generation, ascending."""
-        raise NotImplementedError
-
-    def chunks(self, chunk_ids: Collection[int]) -> dict[int, Chunk]:
-        """Those of the given chunks that are alive (missing ones included, marked)."""
-        raise NotImplementedError
-
-    def features(self, chunk_id: int) -> WindowFeatures:
-        """Vectors (float32) and concepts of one chunk."""
-        raise NotImplementedError
-
-    def vectors_after(
-        self, generation_id: int, chunk_id: int
-    ) -> Iterator[tuple[int, npt.NDArray[np.float16]]]:
-        """(chunk id, (N, D) fp16) of chunks with a larger id, ascending."""
-        raise NotImplementedError
-
-    def video_vectors(
-        self, generation_id: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Chunk ids (V,) and one unit vector per video (V, D)."""
-        raise NotImplementedError
+    def forget(self, paths: Collection[str]) -> int:
+        """Forget paths, failed ones too, and contents that lie nowhere else; return how many."""
+        with self._database.transaction() as rows:
+            count = 0
+            for key in {path_key(path) for path in paths}:
+                found = rows.execute("SELECT video FROM location WHERE path = ?", (key,)).fetchone()
+                if found is not None:
+                    rows.execute("DELETE FROM location WHERE path = ?", (key,))
+                    _drop_placeless(rows, found[0])
+                    count += 1
+        self._database.give_back_space()
+        return count
 
     def backup(self, target: Path) -> None:
-        """A consistent copy of the database, also while another process writes."""
-        raise NotImplementedError
+        """A consistent copy of the database, also while another process writes.
+
+        ``target`` is a folder, made where it is not there: it becomes a library of its own,
+        whose vector index is made when it is next written to.
+        Raises UsageError where it holds a library already, StorageError.
+        """
+        with library_errors(target):
+            target.mkdir(parents=True, exist_ok=True)
+            path = target / DATABASE_FILE
+            if path.exists():
+                raise UsageError(f"{target} holds a library already; name another folder.")
+            aside = path.with_name(f".{path.name}-backup")
+            try:
+                aside.unlink(missing_ok=True)
+                self._database.copy_to(aside)
+                flush(aside)
+                aside.replace(path)
+                flush(target)
+            finally:
+                aside.unlink(missing_ok=True)
+
+
+def _add_content(rows: sqlite3.Connection, content_hash: str, duration: float) -> int:
+    """The row of a content, new or known."""
+    row = rows.execute("SELECT id FROM video WHERE content_hash = ?", (content_hash,)).fetchone()
+    if row is not None:
+        rows.execute("UPDATE video SET duration = ? WHERE id = ?", (duration, row[0]))
+        return int(row[0])
+    digits = _ID_DIGITS
+    while rows.execute(
+        "SELECT 1 FROM video WHERE video_id = ?", (content_hash[:digits],)
+    ).fetchone():
+        digits += 1
+    key = rows.execute(
+        "INSERT INTO video (content_hash, video_id, duration) VALUES (?, ?, ?)",
+        (content_hash, content_hash[:digits], duration),
+    ).lastrowid
+    assert key is not None
+    return key
+
+
+def _place(
+    rows: sqlite3.Connection, stamp: FileStamp, video: int | None, reason: str | None
+) -> None:
+    """Put a path in place of whatever was known of it; drop a content that it was the last of."""
+    old = rows.execute(
+        "SELECT video FROM location WHERE path = ?", (path_key(stamp.path),)
+    ).fetchone()
+    rows.execute(
+        "INSERT INTO location (path, video, size, modified_ns, missing, reason) "
+        "VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (path) DO UPDATE SET video = excluded.video, "
+        "size = excluded.size, modified_ns = excluded.modified_ns, missing = 0, "
+        "reason = excluded.reason",
+        (path_key(stamp.path), video, stamp.size, stamp.modified_ns, reason),
+    )
+    rows.execute(
+        "DELETE FROM location WHERE video = ? AND missing = 1 AND path != ?",
+        (video, path_key(stamp.path)),
+    )
+    if old is not None:
+        _drop_placeless(rows, old[0])
+
+
+def _drop_placeless(rows: sqlite3.Connection, video: int | None) -> None:
+    rows.execute(
+        "DELETE FROM video WHERE id = ? AND NOT EXISTS "
+        "(SELECT 1 FROM location l WHERE l.video = video.id)",
+        (video,),
+    )
+
+
+def _drop_generation(rows: sqlite3.Connection, generation_id: int) -> None:
+    rows.execute("DELETE FROM chunk WHERE generation = ?", (generation_id,))
+    rows.execute("UPDATE generation SET state = 'retired' WHERE id = ?", (generation_id,))

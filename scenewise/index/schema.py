@@ -1,0 +1,123 @@
+"""The tables of a library, version by version.
+
+It knows SQL and nothing else: how to open the file is ``database``'s, what the rows mean is
+``catalog``'s. A migration, once released, is never edited; a new one is appended.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from scenewise.errors import LibraryError
+
+APPLICATION_ID = 0x53434E57  # "SCNW", written into the file's header
+
+_TABLES = """
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+
+CREATE TABLE generation (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  spec TEXT NOT NULL,
+  sampling TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('filling', 'active', 'retired'))
+);
+CREATE UNIQUE INDEX one_active ON generation (state) WHERE state = 'active';
+CREATE UNIQUE INDEX one_filling ON generation (state) WHERE state = 'filling';
+
+CREATE TABLE video (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  content_hash TEXT NOT NULL UNIQUE,
+  video_id TEXT NOT NULL UNIQUE,
+  duration REAL NOT NULL
+);
+
+CREATE TABLE location (
+  path BLOB PRIMARY KEY,
+  video INTEGER REFERENCES video (id) ON DELETE CASCADE,
+  size INTEGER NOT NULL,
+  modified_ns INTEGER NOT NULL,
+  missing INTEGER NOT NULL DEFAULT 0 CHECK (missing IN (0, 1)),
+  reason TEXT,
+  CHECK (video IS NOT NULL OR reason IS NOT NULL)
+);
+CREATE INDEX location_video ON location (video);
+
+CREATE TABLE chunk (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  generation INTEGER NOT NULL REFERENCES generation (id) ON DELETE CASCADE,
+  video INTEGER NOT NULL REFERENCES video (id) ON DELETE CASCADE,
+  windows INTEGER NOT NULL CHECK (windows > 0),
+  checksum INTEGER NOT NULL,
+  starts BLOB NOT NULL,
+  ends BLOB NOT NULL,
+  times BLOB NOT NULL,
+  shots BLOB NOT NULL,
+  video_vector BLOB NOT NULL,
+  warnings TEXT NOT NULL,
+  UNIQUE (generation, video)
+);
+CREATE INDEX chunk_video ON chunk (video);
+CREATE INDEX chunk_order ON chunk (generation, id, windows, checksum);
+
+CREATE TABLE feature (
+  chunk INTEGER PRIMARY KEY REFERENCES chunk (id) ON DELETE CASCADE,
+  vectors BLOB NOT NULL,
+  concept_indices BLOB,
+  concept_values BLOB
+);
+
+CREATE TABLE segment (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  chunk INTEGER NOT NULL REFERENCES chunk (id) ON DELETE CASCADE,
+  kind TEXT NOT NULL,
+  start REAL NOT NULL,
+  "end" REAL NOT NULL,
+  text TEXT NOT NULL
+);
+CREATE INDEX segment_chunk ON segment (chunk);
+
+CREATE VIRTUAL TABLE segment_words USING fts5 (text, content='segment', content_rowid='id');
+CREATE TRIGGER segment_added AFTER INSERT ON segment BEGIN
+  INSERT INTO segment_words (rowid, text) VALUES (new.id, new.text);
+END;
+CREATE TRIGGER segment_removed AFTER DELETE ON segment BEGIN
+  INSERT INTO segment_words (segment_words, rowid, text) VALUES ('delete', old.id, old.text);
+END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_TABLES,)  # entry i brings version i to version i + 1
+TABLES = frozenset({"meta", "generation", "video", "location", "chunk", "feature", "segment"})
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The schema version written in the file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to the newest version, in one transaction.
+
+    Raises LibraryError where the file was written by a newer scenewise.
+    """
+    found = version(connection)
+    refuse_newer(found)
+    if found == len(MIGRATIONS):
+        return
+    steps = "".join(MIGRATIONS[found:])
+    # executescript commits nothing by itself once a transaction is open
+    connection.executescript(
+        f"BEGIN IMMEDIATE;{steps}PRAGMA application_id = {APPLICATION_ID};"
+        f"PRAGMA user_version = {len(MIGRATIONS)};COMMIT;"
+    )
+
+
+def refuse_newer(found: int) -> None:
+    """Raise LibraryError where a schema version is newer than this program."""
+    if found > len(MIGRATIONS):
+        raise LibraryError(
+            f"The library has format {found} and this scenewise knows up to {len(MIGRATIONS)}: "
+            "a newer scenewise wrote it; upgrade with pip install -U scenewise."
+        )
