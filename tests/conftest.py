@@ -1,4 +1,4 @@
-"""What all tests share: where the reference media lie, and a private home."""
+"""What all tests share: reference media, prepared networks and a private home."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = REPOSITORY.parent / "shared"
 
 
 @pytest.fixture(scope="session")
@@ -19,12 +20,29 @@ def shared_dir() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session")
+def prepared_cache() -> Path:
+    """Where prepared networks lie, for all tests and all runs: an export takes some seconds.
+
+    Entries are keyed by their content and guarded by their own locks, so parallel workers and
+    later runs share them: ``load_encoder("concept", cache_dir=prepared_cache)``.
+    """
+    chosen = os.environ.get("SCENEWISE_TEST_CACHE")
+    folder = Path(chosen) if chosen else REPOSITORY / ".cache" / "tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
 @pytest.fixture(autouse=True)
-def private_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test reads or writes the user's own library or settings."""
+def private_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, prepared_cache: Path
+) -> None:
+    """No test reads or writes the user's own library, settings or cache."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.setenv("SCENEWISE_CACHE", str(prepared_cache))
     monkeypatch.delenv("SCENEWISE_LIBRARY", raising=False)
 
 

@@ -1,0 +1,132 @@
+"""From the name of an encoder to the encoder.
+
+It knows which names there are and which module answers to them; it imports that module only when
+it is asked for. A family is a class with ``load``, ``prepare`` and ``describe`` (``Family``).
+
+    "concept"          the embedded default: scenewise.encoders.concept
+    a folder           a checkpoint in Hugging Face layout: scenewise.encoders.clip
+    "owner/name"       the same from the hub, which the user names and so allows
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, cast
+
+from scenewise.encoders.spec import Encoder, EncoderSpec
+from scenewise.errors import UnknownEncoderError
+
+CONCEPT = "concept"
+FAMILIES = {  # "module:class", imported when asked for
+    CONCEPT: "scenewise.encoders.concept:ConceptEncoder",
+    "clip": "scenewise.encoders.clip:ClipEncoder",
+}
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+Report = Callable[[str], None]  # takes one line that says what is being done
+
+
+class Family(Protocol):
+    """What a class must offer to be reached from here; ``name`` is what the user typed."""
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        runtime: str,
+        device: str,
+        threads: int,
+        cache_dir: Path,
+        progress: Report | None,
+    ) -> Encoder:
+        """The encoder, prepared first where it is not; networks may load later."""
+        ...
+
+    @classmethod
+    def prepare(
+        cls,
+        name: str,
+        *,
+        runtime: str,
+        device: str,
+        cache_dir: Path,
+        progress: Report | None,
+    ) -> EncoderSpec:
+        """Export what is missing or damaged, and check all of it."""
+        ...
+
+    @classmethod
+    def describe(cls, name: str, *, runtime: str, cache_dir: Path) -> EncoderSpec:
+        """The spec, at once: no session, no torch, no download."""
+        ...
+
+
+def load_encoder(
+    name: str,
+    *,
+    runtime: str = "onnxruntime",
+    device: str = "auto",
+    threads: int = 1,
+    cache_dir: Path | None = None,
+    progress: Report | None = None,
+) -> Encoder:
+    """The encoder of this name, prepared first where it is not (``progress`` says so).
+
+    ``cache_dir`` None is the cache folder of the settings. Raises UnknownEncoderError, and
+    EncoderError where it cannot be prepared or loaded.
+    """
+    return _family(name).load(
+        name,
+        runtime=runtime,
+        device=device,
+        threads=threads,
+        cache_dir=_cache_dir(cache_dir),
+        progress=progress,
+    )
+
+
+def prepare(
+    name: str,
+    *,
+    runtime: str = "onnxruntime",
+    device: str = "auto",
+    cache_dir: Path | None = None,
+    progress: Report | None = None,
+) -> EncoderSpec:
+    """Export and check what this encoder needs, so that later calls start at once."""
+    return _family(name).prepare(
+        name, runtime=runtime, device=device, cache_dir=_cache_dir(cache_dir), progress=progress
+    )
+
+
+def describe(
+    name: str, *, runtime: str = "onnxruntime", cache_dir: Path | None = None
+) -> EncoderSpec:
+    """What this encoder is, without loading a network or fetching anything."""
+    return _family(name).describe(name, runtime=runtime, cache_dir=_cache_dir(cache_dir))
+
+
+def _family(name: str) -> type[Family]:
+    if name == CONCEPT:
+        place = FAMILIES[CONCEPT]
+    elif (name and Path(name).expanduser().is_dir()) or _HUB_NAME.fullmatch(name):
+        place = FAMILIES["clip"]
+    else:
+        raise UnknownEncoderError(
+            f"The encoder {name!r} is unknown; allowed: {CONCEPT}, a folder with a checkpoint in "
+            "Hugging Face layout, or a hub name such as google/siglip2-base-patch16-224."
+        )
+    module, _, attribute = place.partition(":")
+    return cast(type[Family], getattr(importlib.import_module(module), attribute))
+
+
+def _cache_dir(cache_dir: Path | None) -> Path:
+    if cache_dir is not None:
+        return cache_dir
+    from scenewise.config import load_settings
+
+    return load_settings().cache
