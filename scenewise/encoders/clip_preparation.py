@@ -1,0 +1,269 @@
+"""From a checkpoint to what a search needs of it: two ONNX files, a tokenizer, a description.
+
+It knows the cache's layout and when a checkpoint has to be looked at again; the networks
+themselves lie in ``clip_towers``, which is imported only to export.
+
+    CACHE/clip/<key>/            image.onnx text.onnx tokenizer.json encoder.json; the key is made
+                                 of the content of the checkpoint's files and of our code's version
+    CACHE/clip/names/<hash>.json which content a name led to. With it, a search reads neither the
+                                 weights nor the hub: a folder's files are compared by size and
+                                 time stamp, a hub name is taken as it was when it was prepared
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scenewise.encoders.cache import cached_folder, find_folder
+from scenewise.encoders.hub import Checkpoint, Report, canonical_name, is_hub_name, resolve
+from scenewise.encoders.huggingface_config import CheckpointConfig, read_config, read_licence
+from scenewise.encoders.spec import EncoderSpec, RuntimeName
+from scenewise.encoders.tokens import TOKENIZER, TextTokens, write_tokenizer
+from scenewise.errors import EncoderError
+
+IMAGE_SIDE = "image.onnx"
+TEXT_SIDE = "text.onnx"
+DESCRIPTION = "encoder.json"
+# raised by hand when our code would give other vectors for the same checkpoint
+IMAGE_CODE_VERSION = 1
+TEXT_CODE_VERSION = 1
+# X-CLIP was trained on clips of about 10 s with its frames spread over all of them; 8 s keep near
+# to that, hold 8 frames at 1 a second, and a stride of half of it sees each instant twice
+CLIP_SECONDS = 8.0
+CLIP_STRIDE_SECONDS = 4.0
+_PROBES = ("a photo of a cat", "two dogs run after a red ball")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A folder of the cache, and what its description says."""
+
+    folder: Path
+    spec: EncoderSpec
+    embeds_clips: bool  # the image side takes (B, T, H, W, 3) instead of (B, H, W, 3)
+    window_bytes: int  # an upper estimate of what one window's intermediate results take
+    logit_scale: float
+    logit_bias: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What a name stands for: hashes of content, and the files where they were looked at."""
+
+    image_hash: str
+    text_hash: str
+    checkpoint: Checkpoint | None
+
+    @property
+    def revision(self) -> str:
+        return _short_hash(f"{IMAGE_CODE_VERSION} {self.image_hash}")
+
+    def key(self, runtime: RuntimeName) -> str:
+        digest = _short_hash(f"{self.revision} {TEXT_CODE_VERSION} {self.text_hash}")
+        # the traced programs of the torch runtime double the size: only where they are wanted
+        return f"{digest}-torch" if runtime == "torch" else digest
+
+
+def prepared_checkpoint(
+    name: str,
+    *,
+    runtime: RuntimeName,
+    cache_dir: Path,
+    progress: Report | None = None,
+    look_again: bool = False,
+) -> Prepared:
+    """The prepared folder of this name, made first where it is not there.
+
+    ``look_again`` asks the hub and reads all files anew, instead of trusting what is remembered.
+    Raises UnknownEncoderError, and EncoderError where the checkpoint cannot be used.
+    """
+    name = canonical_name(name)
+    root = cache_dir / "clip"
+    identity = None if look_again else _remembered(root, name)
+    if identity is not None:
+        found = find_folder(root, identity.key(runtime))
+        if found is not None:
+            return _read(found, name, runtime)
+    identity = _look(root, name, progress)
+    checkpoint = identity.checkpoint
+    if checkpoint is None:
+        raise RuntimeError("a checkpoint that was looked at has files")
+    folder = cached_folder(
+        root,
+        identity.key(runtime),
+        lambda folder: _build(folder, checkpoint, identity, runtime, progress),
+        thorough=look_again,
+        progress=progress,
+    )
+    return _read(folder, name, runtime)
+
+
+def describe(name: str, *, runtime: RuntimeName, cache_dir: Path) -> EncoderSpec:
+    """The spec of this name without a network, a session or a download.
+
+    A folder that is not prepared is read as far as its hash needs. Raises as
+    ``prepared_checkpoint`` does, and EncoderError for a hub name that is not on this machine.
+    """
+    name = canonical_name(name)
+    root = cache_dir / "clip"
+    identity = _remembered(root, name)
+    if identity is not None:
+        found = find_folder(root, identity.key(runtime))
+        if found is not None:
+            return _read(found, name, runtime).spec
+    identity = _look(root, name, None, local_files_only=True)
+    checkpoint = identity.checkpoint
+    if checkpoint is None:
+        raise RuntimeError("a checkpoint that was looked at has files")
+    spec = _spec(checkpoint, read_config(checkpoint.folder), identity)
+    return dataclasses.replace(spec, name=name, runtime=runtime)
+
+
+def _remembered(root: Path, name: str) -> _Identity | None:
+    """What the name led to the last time; None where that may no longer hold."""
+    try:
+        entry = json.loads(_name_file(root, name).read_text("utf-8"))
+        if entry["name"] != name:
+            return None
+        identity = _Identity(str(entry["image_hash"]), str(entry["text_hash"]), None)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # never asked for, or not a file of ours
+    if is_hub_name(name):
+        return identity
+    checkpoint = resolve(name)
+    return identity if entry.get("stamps") == checkpoint.stamps() else None
+
+
+def _look(
+    root: Path, name: str, progress: Report | None, *, local_files_only: bool = False
+) -> _Identity:
+    """Find the files, download where needed, hash them, and remember the result."""
+    checkpoint = resolve(name, progress=progress, local_files_only=local_files_only)
+    read_config(checkpoint.folder)  # refuse another kind of network before hashing gigabytes
+    stamps = checkpoint.stamps()
+    identity = _Identity(checkpoint.image_hash(), checkpoint.text_hash(), checkpoint)
+    entry = {
+        "name": name,
+        "image_hash": identity.image_hash,
+        "text_hash": identity.text_hash,
+        "commit": checkpoint.commit,
+        "stamps": stamps,
+    }
+    file = _name_file(root, name)
+    with contextlib.suppress(OSError):  # a read-only cache only means that it is hashed again
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(entry, indent=1), encoding="utf-8")
+        fresh.replace(file)
+    return identity
+
+
+def _build(
+    folder: Path,
+    checkpoint: Checkpoint,
+    identity: _Identity,
+    runtime: RuntimeName,
+    progress: Report | None,
+) -> None:
+    """Export both sides into ``folder``, with the tokenizer and the description."""
+    import torch
+
+    from scenewise.encoders import clip_towers
+    from scenewise.encoders.export import export_onnx
+
+    def report(line: str) -> None:
+        if progress is not None:
+            progress(f"preparing {checkpoint.name}: {line}")
+
+    config = read_config(checkpoint.folder)
+    write_tokenizer(checkpoint.folder, config, folder / TOKENIZER)
+    tokens = TextTokens(folder / TOKENIZER)
+    ids = torch.cat([torch.from_numpy(tokens(probe).ids) for probe in _PROBES])
+    report("reading the weights")
+    network = clip_towers.load_network(checkpoint, config)
+    clip_towers.check_end_mark(checkpoint, network, ids)
+    image_side = clip_towers.image_tower(network, config).eval()
+    text_side = clip_towers.TextTower(network).eval()
+    frames = clip_towers.example_frames(config)
+    with torch.no_grad():
+        widths = (image_side(frames).shape[-1], text_side(ids).shape[-1])
+    if set(widths) != {config.dimension}:
+        raise EncoderError(
+            f"{checkpoint.name}: pictures become {widths[0]} numbers and words {widths[1]}, where "
+            f"config.json says {config.dimension}; they cannot be compared."
+        )
+    report("exporting the image side (once)")
+    export_onnx(
+        image_side,
+        (frames,),
+        folder / IMAGE_SIDE,
+        input_names=("frames",),
+        output_names=("vectors",),
+        program=runtime == "torch",
+    )
+    report("exporting the text side (once)")
+    export_onnx(
+        text_side,
+        (ids,),
+        folder / TEXT_SIDE,
+        input_names=("input_ids",),
+        output_names=("vectors",),
+        program=runtime == "torch",
+    )
+    scale, bias = clip_towers.logit_scale_and_bias(network)
+    description = {
+        "spec": _spec(checkpoint, config, identity).to_dict(),
+        "commit": checkpoint.commit,
+        "embeds_clips": config.family == "xclip",
+        "window_bytes": config.window_bytes,
+        "logit_scale": scale,
+        "logit_bias": bias,
+    }
+    text = json.dumps(description, indent=1)
+    (folder / DESCRIPTION).write_text(text, encoding="utf-8")
+
+
+def _spec(checkpoint: Checkpoint, config: CheckpointConfig, identity: _Identity) -> EncoderSpec:
+    clips = config.family == "xclip"
+    return EncoderSpec(
+        name=checkpoint.name,
+        revision=identity.revision,
+        dimension=config.dimension,
+        target=config.target,
+        mean=config.mean,
+        std=config.std,
+        frames_per_window=config.frames,
+        window_seconds=CLIP_SECONDS if clips else None,
+        stride_seconds=CLIP_STRIDE_SECONDS if clips else None,
+        licence=read_licence(checkpoint.folder),
+        languages=("mul",) if config.multilingual else ("en",),
+    )
+
+
+def _read(folder: Path, name: str, runtime: RuntimeName) -> Prepared:
+    """The description of a prepared folder; name and runtime are the caller's."""
+    shape: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    spec = EncoderSpec.from_dict(shape["spec"])
+    return Prepared(
+        folder=folder,
+        spec=dataclasses.replace(spec, name=name, runtime=runtime),
+        embeds_clips=bool(shape["embeds_clips"]),
+        window_bytes=int(shape["window_bytes"]),
+        logit_scale=float(shape["logit_scale"]),
+        logit_bias=float(shape["logit_bias"]),
+    )
+
+
+def _name_file(root: Path, name: str) -> Path:
+    return root / "names" / f"{_short_hash(name)}.json"
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,648 @@
+"""Random checkpoints of each family, on disk as published ones are, give transformers' vectors.
+
+The networks are small, their weights large enough for every term to count: changing any one
+group of parameters must change the vectors by far more than the tolerance.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+import transformers
+from torch.nn import functional as F
+
+from scenewise.encoders import clip_preparation
+from scenewise.encoders.clip import XCLIP_NOTE, ClipEncoder
+from scenewise.encoders.spec import EncoderSpec, FloatArray
+from scenewise.errors import EncoderError, ScenewiseError, UsageError
+
+TOLERANCE = 1e-4  # of unit vectors, largest difference of any number
+QUERIES = ("a photo of a cat", "Two dogs run after a RED ball!", "the lake " * 60)
+MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A family as it is written to disk, and its network for comparison."""
+
+    name: str
+    folder: Path
+    network: Any
+    frames: int  # per window
+
+
+def scaled(network: Any, seed: int) -> Any:
+    """Weights of a size that lets every term count, the same for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in network.named_parameters():
+        if name.startswith("logit_"):
+            continue
+        noise = torch.randn(parameter.shape, generator=generator)
+        scales = parameter.dim() == 1 and name.endswith("weight")  # of a layer norm
+        width = parameter.shape[-1] if parameter.dim() > 1 else 4
+        parameter.data = 1 + 0.3 * noise if scales else noise * 1.5 / width**0.5
+    return network.eval()
+
+
+TEXT = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+VISION = {**TEXT, "hidden_size": 40, "patch_size": 8}
+
+
+def clip_network(vocabulary: int, end: int) -> Any:
+    config = transformers.CLIPConfig(
+        text_config={
+            **TEXT,
+            "vocab_size": vocabulary,
+            "eos_token_id": end,
+            "bos_token_id": end - 1,
+        },
+        vision_config={**VISION, "image_size": 32},
+        projection_dim=24,
+    )
+    return transformers.CLIPModel(config)
+
+
+def siglip_network(vocabulary: int) -> Any:
+    config = transformers.SiglipConfig(
+        text_config={**TEXT, "vocab_size": vocabulary, "projection_size": 40},
+        vision_config={**VISION, "image_size": 32},
+    )
+    return transformers.SiglipModel(config)
+
+
+def naflex_network(vocabulary: int) -> Any:
+    config = transformers.Siglip2Config(
+        text_config={**TEXT, "vocab_size": vocabulary, "projection_size": 40},
+        vision_config={**VISION, "num_patches": 16},
+    )
+    return transformers.Siglip2Model(config)
+
+
+def xclip_network(vocabulary: int) -> Any:
+    config = transformers.XCLIPConfig(
+        text_config={**TEXT, "vocab_size": vocabulary, "eos_token_id": 2},
+        vision_config={
+            **VISION,
+            "image_size": 32,
+            "num_frames": 4,
+            "mit_hidden_size": 24,
+            "mit_intermediate_size": 32,
+            "mit_num_attention_heads": 4,
+        },
+        projection_dim=24,
+        prompt_num_attention_heads=4,
+    )
+    return transformers.XCLIPModel(config)
+
+
+@pytest.fixture(scope="module")
+def cases(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_clip_tokenizer: Callable[[Path], int],
+    write_siglip_tokenizer: Callable[[Path], int],
+    write_siglip2_tokenizer: Callable[[Path], int],
+) -> dict[str, Case]:
+    """Each family on disk: weights, config, tokenizer, and the processor's settings."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    made: dict[str, Case] = {}
+
+    def write(name: str, tokenizer: Callable[[Path], int], build: Any, processor: Any) -> None:
+        folder = root / name
+        folder.mkdir()
+        network = scaled(build(tokenizer(folder)), seed=len(made))
+        network.save_pretrained(folder)
+        if processor is not None:
+            processor.save_pretrained(folder)
+        made[name] = Case(name, folder, network, 4 if name == "xclip" else 1)
+
+    size, crop = {"shortest_edge": 36}, {"height": 32, "width": 32}
+    square = {"height": 32, "width": 32}
+    from transformers import (
+        CLIPImageProcessorPil,
+        Siglip2ImageProcessorPil,
+        SiglipImageProcessorPil,
+    )
+
+    cropping = CLIPImageProcessorPil(size=size, crop_size=crop)
+    write("clip", write_clip_tokenizer, lambda n: clip_network(n, n - 1), cropping)
+    write("siglip", write_siglip_tokenizer, siglip_network, SiglipImageProcessorPil(size=square))
+    naflex = Siglip2ImageProcessorPil(patch_size=8, max_num_patches=20)
+    write("siglip2", write_siglip2_tokenizer, naflex_network, naflex)
+    write("xclip", write_clip_tokenizer, xclip_network, None)
+    # transformers 5 nests the settings in one file of the whole processor
+    nested = {"image_processor": cropping.to_dict() | {"image_mean": [0.485, 0.456, 0.406]}}
+    (root / "xclip" / "processor_config.json").write_text(json.dumps(nested), "utf-8")
+    (root / "siglip" / "README.md").write_text("---\nlicense: apache-2.0\n---\nA card.\n", "utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(params=["clip", "siglip", "siglip2", "xclip"])
+def case(request: pytest.FixtureRequest, cases: dict[str, Case]) -> Case:
+    return cases[request.param]
+
+
+@pytest.fixture
+def encoder(case: Case, cache: Path) -> Iterator[ClipEncoder]:
+    loaded = load(case.folder, cache)
+    yield loaded
+    loaded.close()
+
+
+def load(folder: Path, cache: Path, progress: Callable[[str], None] | None = None) -> ClipEncoder:
+    return ClipEncoder.load(
+        str(folder),
+        runtime="onnxruntime",
+        device="cpu",
+        threads=1,
+        cache_dir=cache,
+        progress=progress,
+    )
+
+
+def pictures(spec: EncoderSpec, windows: int, frames: int) -> Bytes:
+    rng = np.random.default_rng(1)
+    shape = (windows, frames, spec.target.height, spec.target.width, 3)
+    coarse = rng.integers(0, 256, (windows, frames, 4, 4, 3), dtype=np.uint8)
+    side = spec.target.height // 4
+    smooth = coarse.repeat(side, axis=2).repeat(side, axis=3)
+    assert smooth.shape == shape
+    return smooth
+
+
+def unit(features: Any) -> FloatArray:
+    pooled: torch.Tensor = features.pooler_output
+    vectors: FloatArray = F.normalize(pooled, dim=-1).detach().numpy()
+    return vectors
+
+
+def image_vectors(case: Case, frames: Bytes) -> FloatArray:
+    """The windows (B, T, H, W, 3) through transformers' own processor and network."""
+    processor = transformers_processor(case)
+    network = case.network
+    flat = [frame for window in frames for frame in window]
+    with torch.no_grad():
+        if case.name == "siglip2":
+            return unit(network.get_image_features(**processor(flat, return_tensors="pt")))
+        # already of the right size: only the numbers are prepared
+        done = processor(flat, do_resize=False, do_center_crop=False, return_tensors="pt")
+        pixels = done["pixel_values"]
+        if case.name == "xclip":
+            clips = pixels.reshape(len(frames), case.frames, *pixels.shape[1:])
+            return unit(network.get_video_features(pixel_values=clips))
+        return unit(network.get_image_features(pixel_values=pixels))
+
+
+def transformers_processor(case: Case) -> Any:
+    kinds = {
+        "clip": transformers.CLIPImageProcessorPil,
+        "siglip": transformers.SiglipImageProcessorPil,
+        "siglip2": transformers.Siglip2ImageProcessorPil,
+        "xclip": transformers.CLIPImageProcessorPil,
+    }
+    return kinds[case.name].from_pretrained(case.folder)
+
+
+def text_vectors(case: Case, ids: npt.NDArray[np.int64]) -> FloatArray:
+    with torch.no_grad():
+        return unit(case.network.get_text_features(input_ids=torch.from_numpy(ids)))
+
+
+def token_ids(case: Case, cache: Path, text: str) -> npt.NDArray[np.int64]:
+    """Ids from transformers' tokenizer; SigLIP's needs sentencepiece, so ours stands in there."""
+    if case.name == "siglip":
+        from scenewise.encoders.tokens import TextTokens
+
+        folder = prepared(case, cache).folder
+        return TextTokens(folder / "tokenizer.json")(text).ids
+    kind: Any = (
+        transformers.Siglip2Tokenizer if case.name == "siglip2" else (transformers.CLIPTokenizer)
+    )
+    length = 64 if case.name == "siglip2" else 77
+    made = kind.from_pretrained(case.folder)(
+        text, padding="max_length", truncation=True, max_length=length
+    )
+    return np.asarray([made["input_ids"]], dtype=np.int64)
+
+
+def prepared(case: Case, cache: Path) -> clip_preparation.Prepared:
+    return clip_preparation.prepared_checkpoint(
+        str(case.folder), runtime="onnxruntime", cache_dir=cache
+    )
+
+
+def test_pictures_become_the_vectors_of_transformers(case: Case, encoder: ClipEncoder) -> None:
+    frames = pictures(encoder.spec, 5, case.frames)
+    ours = encoder.encode_windows(frames)
+    theirs = image_vectors(case, frames)
+    assert ours.vectors.shape == theirs.shape == (5, encoder.spec.dimension)
+    assert ours.vectors.dtype == np.float32
+    np.testing.assert_allclose(ours.vectors, theirs, atol=TOLERANCE, rtol=0)
+    # the comparison can tell pictures apart
+    assert np.abs(theirs[0] - theirs[1]).max() > 100 * TOLERANCE
+
+
+def test_words_become_the_vectors_of_transformers(
+    case: Case, encoder: ClipEncoder, cache: Path
+) -> None:
+    rows = []
+    for text in QUERIES:
+        ours = encoder.encode_query(text).vector
+        theirs = text_vectors(case, token_ids(case, cache, text))[0]
+        np.testing.assert_allclose(ours, theirs, atol=TOLERANCE, rtol=0, err_msg=text)
+        rows.append(theirs)
+    assert np.abs(rows[0] - rows[1]).max() > 100 * TOLERANCE
+
+
+def test_every_group_of_parameters_counts(case: Case, encoder: ClipEncoder, cache: Path) -> None:
+    """Were one of them read wrongly, the two tests above would fail."""
+    frames = pictures(encoder.spec, 2, case.frames)
+    ids = token_ids(case, cache, QUERIES[0])
+    image, text = encoder.encode_windows(frames).vectors, encoder.encode_query(QUERIES[0]).vector
+    silent = []
+    for name, parameter in case.network.named_parameters():
+        side = name.split(".")[0]
+        if side.startswith(("logit_", "prompts_")):
+            continue  # the score's, and X-CLIP's conditioning, which is not part of these vectors
+        if name.endswith("k_proj.bias"):
+            continue  # adds the same to all scores of a softmax: without effect by construction
+        if name.startswith(
+            tuple(f"vision_model.encoder.layers.0.message_attn.{part}_proj" for part in "qk")
+        ):
+            continue  # before the first layer all frames have the same class token
+        kept = parameter.data.clone()
+        parameter.data = kept * 2 + 0.2 * torch.sign(kept)
+        if side in ("text_model", "text_projection"):
+            moved = np.abs(text_vectors(case, ids)[0] - text).max()
+        else:
+            moved = np.abs(image_vectors(case, frames) - image).max()
+        parameter.data = kept
+        if moved < 3 * TOLERANCE:
+            silent.append((name, float(moved)))
+    assert not silent
+
+
+def test_the_spec_says_what_the_files_say(cases: dict[str, Case], cache: Path) -> None:
+    specs = {name: load(case.folder, cache).spec for name, case in cases.items()}
+    clip, xclip = specs["clip"], specs["xclip"]
+    assert (clip.target.mode, clip.target.resize_shortest) == ("crop", 36)
+    assert (clip.target.width, clip.target.height) == (32, 32)
+    assert clip.target.interpolation == "bicubic"
+    np.testing.assert_allclose(clip.mean, MEAN)
+    np.testing.assert_allclose(clip.std, STD)
+    assert (clip.frames_per_window, clip.window_seconds, clip.stride_seconds) == (1, None, None)
+    assert specs["siglip"].target.mode == "squash"
+    assert specs["siglip"].mean == (0.5, 0.5, 0.5)
+    assert specs["siglip"].licence == "apache-2.0"
+    assert specs["siglip2"].target.interpolation == "bilinear"
+    assert specs["siglip2"].target.width == 32, "4 x 4 of at most 20 patches of 8"
+    assert xclip.mean == (0.485, 0.456, 0.406)
+    assert (xclip.frames_per_window, xclip.window_seconds, xclip.stride_seconds) == (4, 8.0, 4.0)
+    for name, spec in specs.items():
+        assert spec.name == str(cases[name].folder)
+        assert EncoderSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert len({spec.digest() for spec in specs.values()}) == 4
+
+
+def test_a_description_needs_no_preparation(cases: dict[str, Case], tmp_path: Path) -> None:
+    described = ClipEncoder.describe(
+        str(cases["clip"].folder), runtime="onnxruntime", cache_dir=tmp_path
+    )
+    assert not list(tmp_path.rglob("*.onnx"))
+    assert described.dimension == 24
+
+
+def test_description_and_prepared_encoder_agree(case: Case, cache: Path) -> None:
+    spec = load(case.folder, cache).spec
+    for runtime in ("onnxruntime", "torch"):
+        described = ClipEncoder.describe(str(case.folder), runtime=runtime, cache_dir=cache)
+        assert described == replace(spec, runtime=runtime)
+
+
+def test_windows_of_several_frames_are_the_mean_of_frames(
+    cases: dict[str, Case], cache: Path
+) -> None:
+    encoder = load(cases["siglip"].folder, cache)
+    frames = pictures(encoder.spec, 3, 8)
+    together = encoder.encode_windows(frames).vectors
+    single = encoder.encode_windows(frames.reshape(24, 1, 32, 32, 3)).vectors
+    mean = single.reshape(3, 8, -1).mean(axis=1)
+    wanted = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    np.testing.assert_allclose(together, wanted, atol=1e-6)
+
+
+def test_batches_of_any_size_give_the_same_vectors(cases: dict[str, Case], cache: Path) -> None:
+    ready = prepared(cases["clip"], cache)
+    frames = pictures(ready.spec, 7, 1)
+    whole = ClipEncoder(ready, device="cpu", threads=1).encode_windows(frames).vectors
+    tight = replace(ready, window_bytes=2**40)  # one picture at a time
+    alone = ClipEncoder(tight, device="cpu", threads=1).encode_windows(frames).vectors
+    np.testing.assert_allclose(whole, alone, atol=1e-6)
+
+
+def test_a_picture_as_query_finds_itself(case: Case, encoder: ClipEncoder) -> None:
+    frames = pictures(encoder.spec, 4, 1)
+    windows = frames.repeat(case.frames, axis=1)
+    features = encoder.encode_windows(windows)
+    query = encoder.encode_image(frames[2, 0])
+    scores = encoder.score(query, features)
+    assert int(scores.argmax()) == 2
+    assert scores[2] == pytest.approx(1.0, abs=1e-5)
+    assert query.text == ""
+    (why,) = encoder.explain(query, features)
+    assert (why.kind, why.detail) == ("image", "the pictures agree at cosine 1.00")
+
+
+def test_score_is_the_cosine_and_the_reason_names_the_best(
+    case: Case, encoder: ClipEncoder
+) -> None:
+    features = encoder.encode_windows(pictures(encoder.spec, 3, case.frames))
+    query = encoder.encode_query("a cat")
+    scores = encoder.score(query, features)
+    assert scores.shape == (3,)
+    np.testing.assert_allclose(np.linalg.norm(features.vectors, axis=1), 1, atol=1e-5)
+    assert np.linalg.norm(query.vector) == pytest.approx(1, abs=1e-5)
+    assert scores.argsort().tolist() == (features.vectors @ query.vector).argsort().tolist()
+    (why,) = encoder.explain(query, features)
+    assert why.kind == "similarity"
+    assert why.detail.endswith(f"{scores.max():.2f}")
+
+
+def test_siglip_scale_and_bias_give_the_published_logits(
+    cases: dict[str, Case], cache: Path
+) -> None:
+    case = cases["siglip"]
+    encoder = load(case.folder, cache)
+    frames = pictures(encoder.spec, 3, 1)
+    ids = token_ids(case, cache, QUERIES[0])
+    pixels = transformers_processor(case)(
+        [window[0] for window in frames], do_resize=False, return_tensors="pt"
+    )["pixel_values"]
+    with torch.no_grad():
+        wanted = case.network(input_ids=torch.from_numpy(ids), pixel_values=pixels)
+    cosine = encoder.score(encoder.encode_query(QUERIES[0]), encoder.encode_windows(frames))
+    ours = encoder.logit_scale * cosine + encoder.logit_bias
+    np.testing.assert_allclose(ours, wanted.logits_per_text[0].numpy(), atol=1e-3)
+
+
+def test_notes_say_what_was_cut_and_what_xclip_leaves_out(
+    cases: dict[str, Case], cache: Path
+) -> None:
+    words = "the lake " * 60
+    clip, xclip = (load(cases[name].folder, cache) for name in ("clip", "xclip"))
+    assert clip.encode_query("a cat").notes == ()
+    (note,) = clip.encode_query(words).notes
+    assert note.startswith("the query was cut after 77 tokens: ")
+    assert xclip.encode_query("a cat").notes == (XCLIP_NOTE,)
+    assert len(xclip.encode_query(words).notes) == 2
+
+
+def test_xclip_leaves_out_exactly_the_conditioning(cases: dict[str, Case], cache: Path) -> None:
+    """With the prompt generator's weight at zero the published score is ours; otherwise not."""
+    case = cases["xclip"]
+    encoder = load(case.folder, cache)
+    frames = pictures(encoder.spec, 3, 4)
+    ours = encoder.score(encoder.encode_query(QUERIES[0]), encoder.encode_windows(frames))
+    flat = [frame for window in frames for frame in window]
+    pixels = transformers_processor(case)(
+        flat, do_resize=False, do_center_crop=False, return_tensors="pt"
+    )["pixel_values"].reshape(3, 4, 3, 32, 32)
+    ids = torch.from_numpy(token_ids(case, cache, QUERIES[0]))
+    alpha = case.network.prompts_generator.alpha
+    kept = alpha.data.clone()
+    scores = {}
+    for name, value in (("without", torch.zeros_like(kept)), ("with", kept)):
+        alpha.data = value
+        with torch.no_grad():
+            logits = case.network(input_ids=ids, pixel_values=pixels).logits_per_video[:, 0]
+        scores[name] = (logits / encoder.logit_scale).numpy()
+    alpha.data = kept
+    np.testing.assert_allclose(ours, scores["without"], atol=TOLERANCE)
+    assert np.abs(ours - scores["with"]).max() > 10 * TOLERANCE
+
+
+def test_clip_pools_at_the_end_mark_in_old_and_new_configs(
+    cases: dict[str, Case], cache: Path, tmp_path: Path
+) -> None:
+    """``eos_token_id`` 2 is the old mistake in config.json: the largest id is pooled then."""
+    old = tmp_path / "old"
+    shutil.copytree(cases["clip"].folder, old)
+    settings = json.loads((old / "config.json").read_text("utf-8"))
+    assert settings["text_config"]["eos_token_id"] != 2
+    settings["text_config"]["eos_token_id"] = 2
+    (old / "config.json").write_text(json.dumps(settings), "utf-8")
+    new_vector = load(cases["clip"].folder, cache).encode_query("a cat").vector
+    old_vector = load(old, cache).encode_query("a cat").vector
+    np.testing.assert_allclose(old_vector, new_vector, atol=1e-6)
+
+
+def test_a_tokenizer_without_the_end_mark_is_refused(
+    cases: dict[str, Case], tmp_path: Path
+) -> None:
+    folder = copy_of(cases["clip"], tmp_path)
+    edit(folder / "config.json", lambda shape: shape["text_config"].update(eos_token_id=5))
+    with pytest.raises(EncoderError, match="does not end a text with id 5"):
+        load(folder, tmp_path / "cache")
+
+
+def test_a_second_load_prepares_nothing_and_other_weights_give_another_digest(
+    cases: dict[str, Case], cache: Path, tmp_path: Path
+) -> None:
+    folder = copy_of(cases["clip"], tmp_path)
+    lines: list[str] = []
+    first = load(folder, cache, lines.append)
+    assert lines == [], "the same content under another path is already prepared"
+    assert first.spec.revision == load(cases["clip"].folder, cache).spec.revision
+    network = transformers.CLIPModel.from_pretrained(folder)
+    network.visual_projection.weight.data[0, 0] += 0.5
+    network.save_pretrained(folder)
+    changed = load(folder, cache, lines.append)
+    assert any("exporting the image side" in line for line in lines)
+    assert changed.spec.digest() != first.spec.digest()
+    assert replace(changed.spec, revision=first.spec.revision) == first.spec
+    frames = pictures(first.spec, 1, 1)
+    difference = changed.encode_windows(frames).vectors - first.encode_windows(frames).vectors
+    assert np.abs(difference).max() > 10 * TOLERANCE
+
+
+def test_a_prepared_checkpoint_needs_neither_torch_nor_transformers(
+    case: Case, cache: Path
+) -> None:
+    prepared(case, cache)
+    program = (
+        "import sys\nfrom pathlib import Path\nimport numpy as np\n"
+        "from scenewise.encoders.clip import ClipEncoder\n"
+        f"name, cache = {str(case.folder)!r}, Path({str(cache)!r})\n"
+        "encoder = ClipEncoder.load(name, runtime='onnxruntime', device='cpu', threads=1,\n"
+        "                           cache_dir=cache, progress=None)\n"
+        "query = encoder.encode_query('a cat')\n"
+        f"features = encoder.encode_windows(np.zeros((1, {case.frames}, 32, 32, 3), np.uint8))\n"
+        "encoder.explain(query, features)\n"
+        "print(sorted({'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)))"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def copy_of(case: Case, tmp_path: Path) -> Path:
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(case.folder, folder)
+    return folder
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    shape = json.loads(path.read_text("utf-8"))
+    change(shape)
+    path.write_text(json.dumps(shape), "utf-8")
+
+
+def processor_file(folder: Path) -> Path:
+    return folder / "preprocessor_config.json"
+
+
+BREAKAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no config": (lambda folder: (folder / "config.json").unlink(), "holds no config.json"),
+    "config is no JSON": (
+        lambda folder: (folder / "config.json").write_text("{"),
+        "is not readable JSON",
+    ),
+    "another network": (
+        lambda folder: edit(folder / "config.json", lambda s: s.update(model_type="bert")),
+        "model_type 'bert'; allowed: clip, siglip, siglip2, xclip",
+    ),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "holds no weights"),
+    "weights cut short": (
+        lambda folder: os.truncate(folder / "model.safetensors", 2000),
+        "the weights cannot be loaded",
+    ),
+    "weights of another shape": (
+        lambda folder: edit(
+            folder / "config.json", lambda s: s["text_config"].update(intermediate_size=64)
+        ),
+        "weights have another shape than config.json says, such as",
+    ),
+    "a layer is missing": (
+        lambda folder: edit(
+            folder / "config.json", lambda s: s["vision_config"].update(num_hidden_layers=3)
+        ),
+        "weights are missing, such as vision_model.encoder.layers.2",
+    ),
+    "no processor": (
+        lambda folder: processor_file(folder).unlink(),
+        "neither preprocessor_config.json nor processor_config.json",
+    ),
+    "pictures of another size": (
+        lambda folder: edit(
+            processor_file(folder),
+            lambda s: s.update(crop_size={"height": 24, "width": 24}),
+        ),
+        "24x24, but the network was built for 32x32",
+    ),
+    "a filter that is not offered": (
+        lambda folder: edit(processor_file(folder), lambda s: s.update(resample=1)),
+        "resample = 1, which cannot be followed",
+    ),
+    "a mean of two numbers": (
+        lambda folder: edit(processor_file(folder), lambda s: s.update(image_mean=[0.5, 0.5])),
+        "three numbers",
+    ),
+    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "holds no tokenizer"),
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_a_wrong_folder_is_one_sentence(
+    breakage: str, cases: dict[str, Case], tmp_path: Path
+) -> None:
+    damage, message = BREAKAGES[breakage]
+    folder = copy_of(cases["clip"], tmp_path)
+    damage(folder)
+    with pytest.raises(ScenewiseError) as caught:
+        load(folder, tmp_path / "cache")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value)
+    assert not list((tmp_path / "cache").rglob("*.onnx")), "nothing half made is left"
+
+
+def test_weights_of_the_older_layout_are_read_without_unpickling(
+    cases: dict[str, Case], cache: Path, tmp_path: Path
+) -> None:
+    case = cases["clip"]
+    folder = copy_of(case, tmp_path)
+    (folder / "model.safetensors").unlink()
+    torch.save(case.network.state_dict(), folder / "pytorch_model.bin")
+    encoder = load(folder, tmp_path / "cache")
+    frames = pictures(encoder.spec, 1, 1)
+    np.testing.assert_allclose(
+        encoder.encode_windows(frames).vectors,
+        load(case.folder, cache).encode_windows(frames).vectors,
+        atol=1e-6,
+    )
+
+
+class Malicious:
+    """Unpickling it would write a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+        return (os.mkdir, (str(self.path),))  # type: ignore[return-value]  # a pickle's own shape
+
+
+def test_a_pickle_that_would_run_code_is_refused(cases: dict[str, Case], tmp_path: Path) -> None:
+    folder = copy_of(cases["clip"], tmp_path)
+    (folder / "model.safetensors").unlink()
+    torch.save({"weight": Malicious(tmp_path / "ran")}, folder / "pytorch_model.bin")
+    with pytest.raises(EncoderError, match="the weights cannot be loaded"):
+        load(folder, tmp_path / "cache")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("clip", (1, 1, 30, 32, 3)), ("clip", (1, 32, 32, 3)), ("xclip", (1, 3, 32, 32, 3))],
+)
+def test_frames_of_another_shape_are_refused(
+    name: str, shape: tuple[int, ...], cases: dict[str, Case], cache: Path
+) -> None:
+    encoder = load(cases[name].folder, cache)
+    with pytest.raises(EncoderError, match="takes uint8 pictures of the shape"):
+        encoder.encode_windows(np.zeros(shape, np.uint8))
+
+
+def test_an_empty_query_is_refused(cases: dict[str, Case], cache: Path) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        load(cases["clip"].folder, cache).encode_query("  ")
