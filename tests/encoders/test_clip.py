@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import av
+import huggingface_hub
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -27,6 +29,7 @@ from scenewise.encoders import clip_preparation
 from scenewise.encoders.clip import XCLIP_NOTE, ClipEncoder
 from scenewise.encoders.spec import EncoderSpec, FloatArray
 from scenewise.errors import EncoderError, ScenewiseError, UsageError
+from scenewise.media.scale import Scaler
 
 TOLERANCE = 1e-4  # of unit vectors, largest difference of any number
 QUERIES = ("a photo of a cat", "Two dogs run after a RED ball!", "the lake " * 60)
@@ -153,6 +156,15 @@ def cases(
     (root / "xclip" / "processor_config.json").write_text(json.dumps(nested), "utf-8")
     (root / "siglip" / "README.md").write_text("---\nlicense: apache-2.0\n---\nA card.\n", "utf-8")
     return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks of this size only wait for each other's threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +337,33 @@ def test_the_spec_says_what_the_files_say(cases: dict[str, Case], cache: Path) -
         assert spec.name == str(cases[name].folder)
         assert EncoderSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
     assert len({spec.digest() for spec in specs.values()}) == 4
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip", "siglip2", "xclip"])
+def test_a_decoded_frame_is_prepared_as_the_published_processor_does(
+    name: str, cases: dict[str, Case], cache: Path
+) -> None:
+    """Scaling is another filter's (swscale on YUV, not PIL on RGB): equal but for rounding."""
+    encoder = load(cases[name].folder, cache)
+    spec = encoder.spec
+    across, down = (72, 72) if name == "siglip2" else (120, 72)  # NaFlex: see its target
+    y, x = np.mgrid[0:down, 0:across]
+    channels = (128 + 100 * np.sin(x / 13), 128 + 100 * np.cos(y / 11), 2 * (x + y) / 2)
+    picture = np.stack(channels, axis=-1).clip(0, 255).astype(np.uint8)
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv444p")
+    ours = Scaler(spec.target).picture(frame)
+    assert ours.shape == (32, 32, 3)
+    done = transformers_processor(cases[name])([picture], return_tensors="pt")
+    if name == "siglip2":
+        patches = done["pixel_values"][0, :16].reshape(4, 4, 8, 8, 3)
+        pixels = patches.permute(0, 2, 1, 3, 4).reshape(32, 32, 3).numpy()
+    else:
+        pixels = done["pixel_values"][0].permute(1, 2, 0).numpy()
+    theirs = (pixels * np.asarray(spec.std) + np.asarray(spec.mean)) * 255
+    difference = np.abs(ours - theirs)
+    assert difference.mean() < 1.5
+    assert difference.max() < 6
+    assert np.abs(ours[:, :-1] - theirs[:, 1:]).mean() > 2, "a shift by one pixel would be seen"
 
 
 def test_a_description_needs_no_preparation(cases: dict[str, Case], tmp_path: Path) -> None:
@@ -513,6 +552,59 @@ def test_a_prepared_checkpoint_needs_neither_torch_nor_transformers(
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_openvino_gives_the_same_vectors(case: Case, encoder: ClipEncoder, cache: Path) -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    compare_runtimes(case, encoder, cache, "openvino")
+
+
+def test_torch_gives_the_same_vectors(cases: dict[str, Case], cache: Path) -> None:
+    case = cases["xclip"]
+    compare_runtimes(case, load(case.folder, cache), cache, "torch")
+
+
+def compare_runtimes(case: Case, encoder: ClipEncoder, cache: Path, runtime: str) -> None:
+    other = ClipEncoder.load(
+        str(case.folder), runtime=runtime, device="cpu", threads=1, cache_dir=cache, progress=None
+    )
+    frames = pictures(encoder.spec, 3, case.frames)
+    ours, theirs = encoder.encode_windows(frames), other.encode_windows(frames)
+    np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=TOLERANCE)
+    ours_text, theirs_text = (each.encode_query("a red ball") for each in (encoder, other))
+    np.testing.assert_allclose(ours_text.vector, theirs_text.vector, atol=TOLERANCE)
+    assert other.spec.runtime == runtime
+    assert other.spec.digest() != encoder.spec.digest()
+    other.close()
+
+
+def test_a_hub_name_is_asked_for_once(
+    cases: dict[str, Case], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, asked = "owner/tiny-clip", []
+
+    def give(repository: str, **_: Any) -> str:
+        asked.append(repository)
+        return str(cases["clip"].folder)
+
+    def refuse(*_: Any, **__: Any) -> str:
+        raise huggingface_hub.errors.LocalEntryNotFoundError("no network")
+
+    options: dict[str, Any] = {"runtime": "onnxruntime", "cache_dir": cache}
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(EncoderError, match=f"run scenewise models prepare {name}"):
+        ClipEncoder.describe(name, **options)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", give)
+    spec = ClipEncoder.prepare(name, device="cpu", progress=None, **options)
+    local = load(cases["clip"].folder, cache).spec
+    assert spec == replace(local, name=name)
+    assert asked == [name]
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    again = ClipEncoder.load(name, device="cpu", threads=1, progress=None, **options)
+    assert again.spec == spec == ClipEncoder.describe(name, **options)
+    assert again.encode_query("a cat").vector.shape == (spec.dimension,)
+    with pytest.raises(EncoderError, match="the hub cannot be reached"):
+        ClipEncoder.prepare(name, device="cpu", progress=None, **options)
 
 
 def copy_of(case: Case, tmp_path: Path) -> Path:
