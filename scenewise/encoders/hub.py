@@ -35,6 +35,7 @@ PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch
 _HUB_NAME = re.compile(
     r"(?P<repository>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?"
 )
+_TRANSFER_MODULES = ("httpx", "httpcore", "requests", "hf_xet", "huggingface_hub")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 Report = Callable[[str], None]
@@ -71,13 +72,12 @@ class Checkpoint:
 
 def canonical_name(name: str) -> str:
     """An absolute path for a folder, so that it holds from any folder; a hub name as it is."""
-    folder = Path(name).expanduser()
-    return str(folder.resolve()) if folder.is_dir() else name
+    return str(Path(name).expanduser().resolve()) if _is_folder(name) else name
 
 
 def is_hub_name(name: str) -> bool:
     """Whether it reads ``owner/name`` or ``owner/name@revision`` and no such folder is here."""
-    return _HUB_NAME.fullmatch(name) is not None and not Path(name).expanduser().is_dir()
+    return _HUB_NAME.fullmatch(name) is not None and not _is_folder(name)
 
 
 def resolve(
@@ -88,9 +88,8 @@ def resolve(
     ``local_files_only`` takes the hub's cache as it is. Raises UnknownEncoderError for a name
     that is neither, EncoderError where files are missing or the hub does not give them.
     """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        folder = folder.resolve()
+    if _is_folder(name):
+        folder = Path(name).expanduser().resolve()
         _require_config(folder, str(folder))
         return Checkpoint(str(folder), folder, _weights(folder, str(folder)))
     match = _HUB_NAME.fullmatch(name)
@@ -175,14 +174,19 @@ def _hub_errors(name: str, repository: str, local_files_only: bool) -> Iterator[
             "run the command again: what has arrived is kept."
         ) from error
     except Exception as error:
-        # the hub's HTTP library changes from version to version, and shares no base class
-        # of errors with anything imported here; errors of our own code are not meant
-        if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "hf_xet")):
+        # the hub's HTTP and transfer libraries change from version to version and share no base
+        # class of errors; mistakes of our own code are not meant
+        foreign = type(error).__module__.startswith(_TRANSFER_MODULES)
+        if not (foreign or isinstance(error, RuntimeError)):
             raise
         raise EncoderError(
             f"{name} could not be downloaded: {_first_line(error)}. Run the command again: what "
             "has arrived is kept."
         ) from error
+
+
+def _is_folder(name: str) -> bool:
+    return bool(name) and Path(name).expanduser().is_dir()  # "" would be the current folder
 
 
 def _require_config(folder: Path, name: str) -> None:

@@ -44,8 +44,14 @@ class EncoderSpec:
     languages: tuple[str, ...] = ("en",)
 
     def digest(self) -> str:
-        """16 hex digits; equal exactly when stored vectors are interchangeable."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+        """16 hex digits; equal exactly when stored vectors are interchangeable.
+
+        Licence and languages do not count: a model card that was reworded changes no vector.
+        """
+        shape = self.to_dict()
+        for name in ("licence", "languages"):
+            del shape[name]
+        return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape."""

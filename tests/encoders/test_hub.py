@@ -111,7 +111,7 @@ def test_a_folder_comes_before_the_hub(
     assert hub.is_hub_name("owner/another")
 
 
-@pytest.mark.parametrize("name", ["nothing-here", "./not/here", "/not/here", "a/b/c", "a b/c"])
+@pytest.mark.parametrize("name", ["", "nothing-here", "./not/here", "/not/here", "a/b/c", "a b/c"])
 def test_a_name_that_is_neither_is_refused_without_asking(
     name: str, asked: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +171,10 @@ REFUSALS: dict[str, tuple[Callable[[], Exception], str]] = {
     "a name that the hub refuses": (
         lambda: errors.HFValidationError("bad"),
         "is not a valid hub name",
+    ),
+    "the transfer breaks": (
+        lambda: errors.XetDownloadError("reset by peer"),
+        "could not be downloaded: reset by peer",
     ),
     "disk full": (lambda: OSError(28, "No space left on device"), "No space left on device"),
 }
