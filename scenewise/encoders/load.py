@@ -24,7 +24,7 @@ FAMILIES = {  # "module:class", imported when asked for
     CONCEPT: "scenewise.encoders.concept:ConceptEncoder",
     "clip": "scenewise.encoders.clip:ClipEncoder",
 }
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")  # @ a revision
 
 Report = Callable[[str], None]  # takes one line that says what is being done
 

@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from scenewise.encoders import clip_preparation
 from scenewise.encoders.clip import XCLIP_NOTE, ClipEncoder
+from scenewise.encoders.load import describe, prepare
 from scenewise.encoders.spec import EncoderSpec, FloatArray
 from scenewise.errors import EncoderError, ScenewiseError, UsageError
 from scenewise.media.scale import Scaler
@@ -595,14 +596,16 @@ def test_a_hub_name_is_asked_for_once(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
     with pytest.raises(EncoderError, match=f"run scenewise models prepare {name}"):
         ClipEncoder.describe(name, **options)
+    with pytest.raises(EncoderError, match=f"run scenewise models prepare {name}@v1.0"):
+        describe(f"{name}@v1.0", cache_dir=cache)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", give)
-    spec = ClipEncoder.prepare(name, device="cpu", progress=None, **options)
+    spec = prepare(name, device="cpu", **options)
     local = load(cases["clip"].folder, cache).spec
     assert spec == replace(local, name=name)
     assert asked == [name]
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
     again = ClipEncoder.load(name, device="cpu", threads=1, progress=None, **options)
-    assert again.spec == spec == ClipEncoder.describe(name, **options)
+    assert again.spec == spec == describe(name, **options)
     assert again.encode_query("a cat").vector.shape == (spec.dimension,)
     with pytest.raises(EncoderError, match="the hub cannot be reached"):
         ClipEncoder.prepare(name, device="cpu", progress=None, **options)
