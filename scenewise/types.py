@@ -155,6 +155,27 @@ class IndexReport:
 
 
 @dataclass(frozen=True, slots=True)
+class LibraryStats:
+    """How much a library holds. Encoder and sampling are None where nothing was indexed yet."""
+
+    library: str  # the folder
+    encoder: str | None
+    encoder_digest: str | None
+    sampling: str | None  # how windows were taken, such as "fps=2"
+    videos: int  # contents that answer
+    windows: int
+    video_seconds: float
+    files: int  # paths, whatever their state
+    missing: int  # paths
+    failed: int  # paths
+    size_bytes: int  # of the whole folder
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run of indexing is."""
 

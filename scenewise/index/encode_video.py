@@ -1,0 +1,134 @@
+"""One video file to one record: the unit of work of indexing, wherever it runs.
+
+It knows files, frames and an encoder; it knows no catalogue, no worker process and no other
+video. Memory does not depend on the length of the video, except for the vectors themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenewise.encoders.spec import Encoder
+from scenewise.errors import EncoderError, MediaError, ScenewiseError, UnreadableMediaError
+from scenewise.index.discover import stamp as stamp_of
+from scenewise.index.embed import WindowBuilder, unit
+from scenewise.index.records import EncodedVideo, FileStamp, TextSegment
+from scenewise.index.windows import Sampling, plan_windows
+from scenewise.media.decode import VideoReader
+from scenewise.media.subtitles import read_subtitles
+
+logger = logging.getLogger(__name__)
+
+_HASH_BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A file whose content nobody wants decoded: the library has it, or soon will."""
+
+    stamp: FileStamp
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A file that could not be indexed, and the reason in one sentence."""
+
+    stamp: FileStamp
+    reason: str
+
+
+Outcome = EncodedVideo | Recognised | Failed
+Wanted = Callable[[str], bool]  # is the content of this hash to be decoded?
+
+
+def attempt(stamp: FileStamp, encoder: Encoder, sampling: Sampling, wanted: Wanted) -> Outcome:
+    """``encode_video`` with a file's own troubles turned into ``Failed``.
+
+    Raises EncoderError: a network that does not run will not run on the next file either.
+    """
+    try:
+        return encode_video(stamp.path, encoder, sampling, wanted)
+    except EncoderError:
+        raise
+    except ScenewiseError as error:
+        # the path stands beside the reason wherever that is shown
+        return Failed(stamp, str(error).removeprefix(f"{stamp.path}: "))
+    except OSError as error:
+        return Failed(stamp, f"the file cannot be read: {(error.strerror or str(error)).lower()}")
+    except MemoryError:
+        return Failed(stamp, "the memory of this machine does not suffice for this file")
+    except Exception as error:
+        logger.debug("unexpected while reading %s", stamp.path, exc_info=True)
+        return Failed(stamp, f"cannot be decoded: {type(error).__name__}: {error}")
+
+
+def encode_video(
+    path: str | Path, encoder: Encoder, sampling: Sampling, wanted: Wanted | None = None
+) -> EncodedVideo | Recognised:
+    """Hash, decode, embed; nothing is decoded where ``wanted`` says no to the content.
+
+    Raises MediaError for a file that is no video or changes meanwhile, EncoderError, OSError.
+    """
+    before = stamp_of(path)
+    if before is None:
+        raise UnreadableMediaError(f"{path} is not a regular file.")
+    if before.size == 0:
+        raise UnreadableMediaError("the file is empty.")
+    content_hash = hash_file(path)
+    if wanted is not None and not wanted(content_hash):
+        _check_unchanged(before)
+        return Recognised(before, content_hash)
+    with VideoReader(path) as reader:
+        duration = reader.duration
+        plan = plan_windows(duration, encoder.spec, sampling)
+        builder = WindowBuilder(encoder, plan)
+        for frame in reader.read(builder.wanted_times.tolist(), encoder.spec.target):
+            builder.add(frame)
+        windows = builder.finish()
+        warnings = reader.warnings
+    texts, text_warnings = _read_texts(path)
+    _check_unchanged(before)
+    return EncodedVideo(
+        stamp=before,
+        content_hash=content_hash,
+        duration=duration,
+        starts=windows.starts,
+        ends=windows.ends,
+        times=windows.times,
+        features=windows.features,
+        video_vector=unit(windows.features.vectors.mean(axis=0)),
+        texts=texts,
+        warnings=warnings + text_warnings,
+    )
+
+
+def hash_file(path: str | Path) -> str:
+    """BLAKE2b with 128 bits over the file's bytes, as 32 hex digits: the identity of content."""
+    digest = hashlib.blake2b(digest_size=16)
+    with Path(path).open("rb") as file:
+        while block := file.read(_HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _check_unchanged(before: FileStamp) -> None:
+    if stamp_of(before.path) != before:
+        raise MediaError("the file changed while it was read; index it again once it is complete.")
+
+
+def _read_texts(path: str | Path) -> tuple[tuple[TextSegment, ...], tuple[str, ...]]:
+    """Subtitles beside and inside a video; broken ones cost themselves and a warning."""
+    try:
+        tracks = read_subtitles(path)
+    except MediaError as error:
+        return (), (f"its subtitles cannot be read: {error}",)
+    return tuple(
+        TextSegment("subtitle", cue.start, cue.end, cue.text)
+        for track in tracks
+        for cue in track.cues
+    ), ()

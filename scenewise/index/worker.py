@@ -1,0 +1,101 @@
+"""The life of a worker process: load an encoder, then one video after the other.
+
+It knows one pipe and the unit of work; it knows no catalogue and no other worker. It is run as
+``python -m scenewise.index.worker DESCRIPTOR``, so that a script that calls ``Library.index`` is
+not imported again by its own workers and needs no ``if __name__ == "__main__"``.
+
+Messages to a worker: first a ``Contract``, then ``FileStamp`` or None (go home), or an answer to
+its question. Messages from it: ("ready", None), ("wanted", hash), ("done", outcome) and
+("unable", reason).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from scenewise.encoders.spec import Encoder, WindowFeatures
+from scenewise.errors import EncoderError
+from scenewise.index.encode_video import Outcome, attempt
+from scenewise.index.records import EncodedVideo
+from scenewise.index.windows import Sampling
+
+EncoderFactory = Callable[[], Encoder]  # picklable: it travels to the workers
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a worker is to do all its life."""
+
+    factory: EncoderFactory
+    sampling: Sampling
+
+
+def serve(pipe: Connection) -> None:
+    """Work until told to go, or until the parent is gone."""
+    try:
+        contract: Contract = pipe.recv()
+        encoder = contract.factory()
+    except EOFError:
+        return
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent has to tell the user
+        pipe.send(("unable", str(error) or type(error).__name__))
+        return
+
+    def wanted(content_hash: str) -> bool:
+        pipe.send(("wanted", content_hash))
+        return bool(pipe.recv())
+
+    try:
+        pipe.send(("ready", None))
+        while (stamp := pipe.recv()) is not None:
+            pipe.send(("done", pack(attempt(stamp, encoder, contract.sampling, wanted))))
+    except EncoderError as error:
+        pipe.send(("unable", str(error)))
+    except (EOFError, OSError):
+        return  # the parent is gone: nobody wants the outcome
+    finally:
+        encoder.close()
+
+
+def pack(outcome: Outcome) -> Outcome | dict[str, Any]:
+    """An outcome for the pipe, with vectors as they will be stored: half the bytes."""
+    if not isinstance(outcome, EncodedVideo):
+        return outcome
+    packed = {name: getattr(outcome, name) for name in outcome.__slots__ if name != "features"}
+    packed["vectors"] = outcome.features.vectors.astype(np.float16)
+    packed["concepts"] = outcome.features.concepts
+    return packed
+
+
+def unpack(packed: Outcome | dict[str, Any]) -> Outcome:
+    """The inverse of ``pack``, up to the rounding of vectors to half precision."""
+    if not isinstance(packed, dict):
+        return packed
+    fields = dict(packed)
+    vectors = fields.pop("vectors").astype(np.float32)
+    return EncodedVideo(features=WindowFeatures(vectors, fields.pop("concepts")), **fields)
+
+
+def _end_with_parent() -> None:
+    """Leave when the parent dies, also in the middle of a long video: then stdin closes."""
+
+    def watch() -> None:
+        # not sys.stdin: its lock would be held when the interpreter ends
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    _end_with_parent()
+    serve(Connection(int(sys.argv[1])))
