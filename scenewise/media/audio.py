@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -23,6 +24,7 @@ from scenewise.media.container import FOREIGN_ERRORS, foreign_errors, open_conta
 from scenewise.media.probe import probe
 
 Samples = npt.NDArray[np.float32]  # (n,), mono, in [-1, 1]
+Channels = npt.NDArray[np.float32]  # (channels, n)
 
 SAMPLE_RATE = 16_000  # Hz
 
@@ -69,13 +71,32 @@ def stream(
 
     Raises UsageError, UnreadableMediaError and MissingStreamError at the first step.
     """
+    blocks = stream_channels(path, start=start, end=end, track=track, block_seconds=block_seconds)
+    for samples, begin in blocks:
+        yield SoundBlock(samples[0], begin)
+
+
+def stream_channels(
+    path: str | Path,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    track: int | None = None,
+    block_seconds: float = 30.0,
+    sample_rate: int = SAMPLE_RATE,
+    layout: Literal["mono", "stereo"] = "mono",
+) -> Iterator[tuple[Channels, float]]:
+    """As ``stream``, at any rate, mono or stereo: (channels, n) float32 and its start."""
     if not (math.isfinite(start) and start >= 0 and (end is None or end > start)):
         raise UsageError(f"A span of sound needs 0 <= start < end, got {start} to {end}.")
     if block_seconds <= 0:
         raise UsageError(f"Blocks of sound need a length above 0 seconds, got {block_seconds}.")
     source = _Source(Path(path), track)
-    block = max(1, round(block_seconds * SAMPLE_RATE))
-    timeline = _Timeline(source.path, start, end, block, source.limit_seconds)
+    timeline = _Timeline(
+        source.path,
+        _Wanted(start, end, max(1, round(block_seconds * sample_rate)), sample_rate, layout),
+        source.limit_seconds,
+    )
     try:
         yield from source.play(timeline)
     finally:
@@ -110,7 +131,7 @@ class _Source:
     def close(self) -> None:
         self.container.close()
 
-    def play(self, timeline: _Timeline) -> Iterator[SoundBlock]:
+    def play(self, timeline: _Timeline) -> Iterator[tuple[Channels, float]]:
         """Decode from before the wanted start to its end."""
         decoded = 0
         for frame, time in self._from(timeline.start):
@@ -195,32 +216,38 @@ class _Source:
                     return
 
 
-class _Timeline:
-    """Turns frames with times into blocks without gaps.
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    start: float
+    end: float | None
+    block: int  # samples
+    sample_rate: int
+    layout: Literal["mono", "stereo"]
 
-    Positions are counted in samples at SAMPLE_RATE from ``start``.
+
+class _Timeline:
+    """Turns frames with times into blocks without gaps, of shape (channels, n).
+
+    Positions are counted in samples from ``start``, at the wanted rate.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        start: float,
-        end: float | None,
-        block: int,
-        limit_seconds: float,
-    ) -> None:
+    def __init__(self, path: Path, wanted: _Wanted, limit_seconds: float) -> None:
         self._path = path  # for messages alone
-        self.start = start
-        self._first = round(start * SAMPLE_RATE)  # absolute position of the first sample
-        self._wanted = None if end is None else max(0, round(end * SAMPLE_RATE) - self._first)
-        self._block = block
+        self._rate, self._layout = wanted.sample_rate, wanted.layout
+        self._channels = 1 if wanted.layout == "mono" else 2
+        self.start = wanted.start
+        self._first = round(wanted.start * self._rate)  # absolute position of the first sample
+        self._wanted: int | None = None
+        if wanted.end is not None:
+            self._wanted = max(0, round(wanted.end * self._rate) - self._first)
+        self._block = wanted.block
         self._limit = limit_seconds
         self._resampler: av.AudioResampler | None = None
         self._format: tuple[str, str, int] | None = None
-        self._run_start = start  # time of the first input sample since the resampler was new
+        self._run_start = wanted.start  # time of the first input sample since the resampler began
         self._run_samples = 0  # input samples since then
         self._position = 0  # absolute position of the next resampled sample
-        self._pieces: list[Samples] = []
+        self._pieces: list[Channels] = []
         self._held = 0  # samples in pieces
         self._given = 0  # samples in blocks that were yielded
 
@@ -229,7 +256,7 @@ class _Timeline:
         """All samples up to ``end`` are there."""
         return self._wanted is not None and self._given + self._held >= self._wanted
 
-    def add(self, frame: av.AudioFrame, time: float | None) -> Iterator[SoundBlock]:
+    def add(self, frame: av.AudioFrame, time: float | None) -> Iterator[tuple[Channels, float]]:
         """Take one frame at ``time``; None: right after the one before."""
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         expected = self._expected()
@@ -242,67 +269,71 @@ class _Timeline:
         self._run_samples += frame.samples
         yield from self._put(self._resample(frame))
 
-    def finish(self) -> Iterator[SoundBlock]:
+    def finish(self) -> Iterator[tuple[Channels, float]]:
         """What is left."""
         yield from self._put(self._resample(None))
         yield from self._blocks(least=1)
 
     def _expected(self) -> float:
-        rate = self._format[2] if self._format else SAMPLE_RATE
+        rate = self._format[2] if self._format else self._rate
         return self._run_start + self._run_samples / rate
 
-    def _begin(self, form: tuple[str, str, int], time: float) -> Iterator[SoundBlock]:
+    def _begin(self, form: tuple[str, str, int], time: float) -> Iterator[tuple[Channels, float]]:
         """Finish the run of samples so far and start another at ``time``."""
         yield from self._put(self._resample(None))
         # 32-bit integers on the way: FFmpeg then divides a mix of channels by their weight,
         # which it does not do for floats (two equal channels would be louder than one)
-        self._resampler = av.AudioResampler(format="s32", layout="mono", rate=SAMPLE_RATE)
+        self._resampler = av.AudioResampler(format="s32p", layout=self._layout, rate=self._rate)
         self._format = form
         self._run_start, self._run_samples = time, 0
-        self._position = round(time * SAMPLE_RATE)
+        self._position = round(time * self._rate)
 
-    def _resample(self, frame: av.AudioFrame | None) -> Samples:
+    def _resample(self, frame: av.AudioFrame | None) -> Channels:
         if self._resampler is None:
-            return np.zeros(0, np.float32)
+            return self._silence(0)
         if frame is not None:
             frame.pts = None  # positions are counted here; FFmpeg shall not fill or cut
         with foreign_errors(self._path):
             frames = self._resampler.resample(frame)
         if not frames:
-            return np.zeros(0, np.float32)
-        whole = np.concatenate([f.to_ndarray().reshape(-1) for f in frames])
-        return (whole * np.float64(2.0**-31)).astype(np.float32)
+            return self._silence(0)
+        whole = np.concatenate([f.to_ndarray() for f in frames], axis=1)
+        scaled: Channels = (whole * np.float64(2.0**-31)).astype(np.float32)
+        return scaled
 
-    def _put(self, samples: Samples) -> Iterator[SoundBlock]:
+    def _silence(self, length: int) -> Channels:
+        return np.zeros((self._channels, length), np.float32)
+
+    def _put(self, samples: Channels) -> Iterator[tuple[Channels, float]]:
         """Place samples at their position: silence before them, overlap cut away."""
-        if len(samples) == 0:
+        if samples.shape[1] == 0:
             return
         at = self._position - self._first
-        self._position += len(samples)
+        self._position += samples.shape[1]
         filled = self._given + self._held
         while filled < at and not self.is_full:
             missing = min(at - filled, self._block)
-            yield from self._append(np.zeros(missing, np.float32))
+            yield from self._append(self._silence(missing))
             filled = self._given + self._held
-        yield from self._append(samples[max(0, filled - at) :])
+        yield from self._append(samples[:, max(0, filled - at) :])
 
-    def _append(self, samples: Samples) -> Iterator[SoundBlock]:
+    def _append(self, samples: Channels) -> Iterator[tuple[Channels, float]]:
         if self._wanted is not None:
-            samples = samples[: max(0, self._wanted - self._given - self._held)]
-        if len(samples):
+            samples = samples[:, : max(0, self._wanted - self._given - self._held)]
+        if samples.shape[1]:
             self._pieces.append(samples)
-            self._held += len(samples)
+            self._held += samples.shape[1]
         yield from self._blocks(least=self._block)
 
-    def _blocks(self, least: int) -> Iterator[SoundBlock]:
+    def _blocks(self, least: int) -> Iterator[tuple[Channels, float]]:
         """Yield blocks of the wanted size while at least ``least`` samples are held."""
         while self._held >= max(1, least):
-            whole = np.concatenate(self._pieces)
-            block, rest = whole[: self._block], whole[self._block :]
-            self._pieces, self._held = ([rest] if len(rest) else []), len(rest)
-            start = (self._first + self._given) / SAMPLE_RATE
-            self._given += len(block)
-            yield SoundBlock(block, start)
+            whole = np.concatenate(self._pieces, axis=1)
+            block, rest = whole[:, : self._block], whole[:, self._block :]
+            self._pieces, self._held = [rest], rest.shape[1]
+            start = (self._first + self._given) / self._rate
+            self._given += block.shape[1]
+            yield block, start
 
 
 def _clock(path: Path) -> tuple[float | None, float]:

@@ -163,6 +163,22 @@ class VideoReader:
             raise UsageError(f"a reading mode is 'exact' or 'fast', got {mode!r}.")
         return self._read(wanted, target, mode)
 
+    def yuv_frames(self, times: Sequence[float]) -> Iterator[av.VideoFrame]:
+        """As ``read``, but the decoder's own frames: in YUV, neither scaled nor turned.
+
+        The same frame comes again where several times want it: do not change it.
+        """
+        self.close()
+        with foreign_errors(self._path):
+            walker = self._walker = Walker(self._path, self._damage)
+        try:
+            for found, asked in self._decoded(walker, sorted(times), "exact"):
+                self._substitutes += found.substitute * len(asked)
+                for _ in asked:
+                    yield found.frame
+        finally:
+            walker.close()
+
     def _read(self, wanted: list[float], target: Target, mode: Mode) -> Iterator[Frame]:
         if not wanted:
             return
