@@ -38,7 +38,7 @@ from scenewise.media.plan import (
 )
 from scenewise.media.probe import MediaInfo, examine
 from scenewise.media.scale import Scaler, Target
-from scenewise.media.timeline import Timeline, read_whole_table
+from scenewise.media.timeline import RESTART_SECONDS, Timeline, read_whole_table
 from scenewise.media.walk import Walker
 
 Mode = Literal["exact", "fast"]
@@ -71,8 +71,8 @@ class VideoReader:
     """An open video. Use as a context manager.
 
     ``info`` is the probe's answer; ``duration`` in seconds from the packets;
-    ``frame_times`` the sorted instants of all shown frames in seconds (None where the stream has
-    no pts); ``keyframe_times`` likewise for keyframes. ``warnings`` says, once frames were read,
+    ``frame_times`` the sorted instants of all shown frames in seconds (None where packets do not
+    tell them); ``keyframe_times`` likewise for keyframes. ``warnings`` says, once frames were read,
     what was damaged.
     """
 
@@ -129,14 +129,14 @@ class VideoReader:
     @property
     def frame_times(self) -> npt.NDArray[np.float64] | None:
         """Seconds of all shown frames, rising, shape (n,); reads all packets of a long file."""
-        if self._timeline.clock == "count":
+        if self._timeline.clock in ("count", "chain"):
             return None
         return self._to_seconds(self._whole_table().shown_pts)
 
     @property
     def keyframe_times(self) -> npt.NDArray[np.float64] | None:
         """Seconds of all shown keyframes, rising, shape (n,)."""
-        if self._timeline.clock == "count":
+        if self._timeline.clock in ("count", "chain"):
             return None
         return self._to_seconds(keyframe_pts(self._whole_table()))
 
@@ -183,8 +183,7 @@ class VideoReader:
         if not wanted:
             return
         self.close()
-        with foreign_errors(self._path):
-            walker = self._walker = Walker(self._path, self._damage)
+        walker = self._walker = Walker(self._path, self._damage)
         try:
             scaler = self._scaler(target)
             # one entry per distinct frame, with all the times that want it
@@ -194,13 +193,24 @@ class VideoReader:
                 for time in asked:
                     self._substitutes += found.substitute
                     yield Frame(image, found.time, time, found.substitute)
+                    # reading on in a closed container would crash
+                    if self._walker is not walker:
+                        raise UsageError(
+                            f"{self._path}: this reading has ended, as the video was closed or "
+                            "read anew; there is one reading at a time."
+                        )
         finally:
             walker.close()
 
     def _scaler(self, target: Target) -> Scaler:
         video = self.info.video
         assert video is not None  # checked at birth
-        return Scaler(target, rotation=video.rotation, pixel_aspect=video.pixel_aspect)
+        return Scaler(
+            target,
+            rotation=video.rotation,
+            mirrored=video.mirrored,
+            pixel_aspect=video.pixel_aspect,
+        )
 
     def _decoded(
         self, walker: Walker, wanted: list[float], mode: Mode
@@ -312,13 +322,13 @@ class VideoReader:
 
     def _in_order(self, walker: Walker) -> Iterator[_Decoded]:
         """All frames as they come out of the decoder, with the instants that ``Clock`` gives."""
+        clock = self._timeline.clock
         table = self._whole_table()
-        ranked = self._timeline.clock == "rank"
         step = float(1 / (self._timeline.frame_rate or 25))
-        rank, last = -1, -step
+        rank, last, last_pts = -1, -step, 0
         for frame in walker.frames_from_start():
             told: float | None = None
-            if ranked:
+            if clock == "rank":
                 rank += 1
                 # nothing is reordered across a keyframe: lost frames before it show here
                 row = table.row_of(frame.pts) if frame.key_frame and frame.pts else None
@@ -326,7 +336,11 @@ class VideoReader:
                 told = self._timeline.seconds(int(table.shown_pts[rank]))
             elif frame.pts is not None and last >= 0:
                 told = self._timeline.seconds(frame.pts)
+                if clock == "chain":
+                    since = float((frame.pts - last_pts) * self._timeline.time_base)
+                    told = None if since < -RESTART_SECONDS else last + since
             last = told if told is not None and told > last else last + step
+            last_pts = last_pts if frame.pts is None else frame.pts
             yield _Decoded(frame, last)
 
     def _to_ticks(self, wanted: list[float]) -> Ticks:

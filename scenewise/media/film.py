@@ -34,6 +34,9 @@ class FilmSettings:
     quality: int = 23  # crf
     pixel_format: str = "yuv420p"
     start_seconds: float = 0.0  # the first frame's time on the container's clock
+    rotation: int = 0  # degrees clockwise by which a player must turn the picture, written down
+    mirrored: bool = False  # left and right are exchanged before that, written down
+    pixel_aspect: Fraction = Fraction(1)  # width of a pixel / its height, written down
     options: dict[str, str] = field(default_factory=dict)  # further encoder options
     container_options: dict[str, str] = field(default_factory=dict)
 
@@ -86,6 +89,34 @@ def write_film(
     return count
 
 
+def copy_cut(
+    source: str | Path,
+    target: str | Path,
+    start: float,
+    *,
+    container_options: dict[str, str] | None = None,
+) -> None:
+    """Cut the beginning off a film without encoding, as players' users do every day.
+
+    Packets from the keyframe before ``start`` are kept, with ``start`` as the new zero: an mp4
+    gets an edit list that hides those before it, another container negative times.
+    """
+    options = {"avoid_negative_ts": "disabled", **(container_options or {})}
+    with av.open(str(source)) as old, av.open(str(target), "w", container_options=options) as new:
+        film = old.streams.video[0]
+        assert film.time_base is not None
+        copy = new.add_stream_from_template(film)
+        shift = round(Fraction(start) / film.time_base)
+        old.seek(shift, stream=film)
+        for packet in old.demux(film):
+            if packet.pts is None or packet.dts is None:
+                continue
+            packet.pts -= shift
+            packet.dts -= shift
+            packet.stream = copy
+            new.mux(packet)
+
+
 def _add_video(
     container: av.container.OutputContainer,
     settings: FilmSettings,
@@ -97,7 +128,13 @@ def _add_video(
     assert isinstance(stream, av.VideoStream)
     stream.width, stream.height = width, height
     stream.pix_fmt = settings.pixel_format
+    if settings.mirrored:  # there the mirror comes after a counterclockwise turn
+        stream.set_display_rotation(settings.rotation, hflip=True)
+    elif settings.rotation:
+        stream.set_display_rotation(-settings.rotation)
     context = stream.codec_context
+    if settings.pixel_aspect != 1:
+        context.sample_aspect_ratio = settings.pixel_aspect
     context.time_base = clock
     context.gop_size = settings.gop
     context.max_b_frames = settings.b_frames

@@ -81,6 +81,10 @@ def demux(
                     failures = 0
                     yield packet
             return
+        except IndexError:
+            # PyAV at the end of a file in which streams came up on the way (damaged broadcasts):
+            # it counts those which it has not wrapped
+            return
         except FOREIGN_ERRORS:
             failures += 1
             damage.unreadable += 1

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -24,9 +24,8 @@ from scenewise.media.container import (
     read_only,
 )
 from scenewise.media.packets import Damage, demux
+from scenewise.media.scale import Rotation, orientation_of
 from scenewise.media.timeline import SMALL_FILE_BYTES, Timeline, survey
-
-Rotation = Literal[0, 90, 180, 270]
 
 _SPACES = {0: "rgb", 1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}
 _RANGES = {int(ColorRange.MPEG): "tv", int(ColorRange.JPEG): "pc"}
@@ -48,6 +47,7 @@ class VideoStream:
     color_space: str  # bt709, bt601, bt2020, rgb, unspecified
     color_range: str  # tv, pc, unspecified
     frame_count: int | None  # shown frames, from the packets
+    mirrored: bool = False  # left and right are to be exchanged, before the rotation
 
     @property
     def display_size(self) -> tuple[int, int]:
@@ -142,6 +142,7 @@ def examine(container: InputContainer, path: Path) -> tuple[MediaInfo, Timeline 
 
 def _describe_video(stream: av.VideoStream, timeline: Timeline, path: Path) -> VideoStream:
     frame = _first_frame(path)
+    rotation, mirrored = orientation_of(frame)
     return VideoStream(
         index=stream.index,
         codec=_codec_name(stream),
@@ -149,12 +150,13 @@ def _describe_video(stream: av.VideoStream, timeline: Timeline, path: Path) -> V
         height=frame.height,
         frame_rate=timeline.frame_rate if timeline.clock != "count" else None,
         variable_frame_rate=timeline.variable,
-        rotation=clockwise_rotation(frame.rotation),
+        rotation=rotation,
         pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
         pixel_format=frame.format.name,
         color_space=_SPACES.get(int(frame.colorspace), "unspecified"),
         color_range=_RANGES.get(int(frame.color_range), "unspecified"),
         frame_count=timeline.frame_count,
+        mirrored=mirrored,
     )
 
 
@@ -194,11 +196,6 @@ def _frames_quickly(container: InputContainer, stream: av.VideoStream) -> Iterat
         yield from context.decode(None)
     except FOREIGN_ERRORS:
         return
-
-
-def clockwise_rotation(counterclockwise: float) -> Rotation:
-    """FFmpeg's angle of the display matrix as quarter turns clockwise, in degrees."""
-    return cast(Rotation, round(-counterclockwise / 90) * 90 % 360)
 
 
 def _describe_sound(container: InputContainer, path: Path) -> MediaInfo:

@@ -8,22 +8,26 @@ swscale's accurate ones; without them chroma is halved and rounding drifts by on
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import av
 import numpy as np
 import numpy.typing as npt
+from av.sidedata.sidedata import SideData
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from PIL import Image, ImageOps
 
 from scenewise.errors import UnreadableMediaError
 
 ScaleMode = Literal["squash", "crop", "fit", "original"]
+Rotation = Literal[0, 90, 180, 270]
 Picture = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
+_ROTATIONS: tuple[Rotation, ...] = (0, 90, 180, 270)
 _HD_HEIGHT = 720  # from here on an unmarked picture is taken for BT.709, as players do
 
 _ACCURATE = Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
@@ -132,9 +136,17 @@ def _even(length: float, limit: int) -> int:
 class Scaler:
     """Turns the frames of one video into one target; keeps one swscale context."""
 
-    def __init__(self, target: Target, *, rotation: int = 0, pixel_aspect: Fraction = Fraction(1)):
-        """``rotation`` in degrees clockwise that make the picture upright."""
+    def __init__(
+        self,
+        target: Target,
+        *,
+        rotation: int = 0,
+        mirrored: bool = False,
+        pixel_aspect: Fraction = Fraction(1),
+    ):
+        """To be upright, a picture is ``mirrored`` first, then turned clockwise by ``rotation``."""
         self._target = target
+        self._mirrored = mirrored
         self._turns = rotation // 90 % 4  # quarter turns clockwise
         self._pixel_aspect = pixel_aspect
         self._reformatter = VideoReformatter()
@@ -159,12 +171,31 @@ class Scaler:
             threads=1,
         )
         image = np.asarray(scaled.to_ndarray(), dtype=np.uint8)
+        if self._mirrored:
+            image = image[:, ::-1]
         if self._turns:
             image = np.rot90(image, k=-self._turns)
         if plan.crop is not None:
             left, upper, right, lower = plan.crop
             image = image[upper:lower, left:right]
         return np.ascontiguousarray(image)
+
+
+def orientation_of(frame: av.VideoFrame) -> tuple[Rotation, bool]:
+    """What makes a frame upright: degrees clockwise, and whether it is mirrored before that.
+
+    From the display matrix, whose a, b, c, d send a stored point (x, y), y downwards, to
+    (a x + c y, b x + d y); a front camera may mirror, which FFmpeg's own angle does not tell.
+    """
+    matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    if matrix is None:
+        return 0, False
+    numbers = np.frombuffer(bytes(matrix), dtype=np.int32)
+    if numbers.size < 5:
+        return 0, False
+    a, b, c, d = (float(number) for number in numbers[[0, 1, 3, 4]])
+    turns = round(math.atan2(-c, d) / (math.pi / 2)) % 4
+    return _ROTATIONS[turns], a * d - b * c < 0
 
 
 def colours_of(frame: av.VideoFrame) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -33,14 +33,18 @@ from scenewise.media.packets import (
 SMALL_FILE_BYTES = 64 << 20
 _HEAD_PACKETS = 256
 _TAIL_STEPS_SECONDS = (2, 8, 32, 128)
+# a decoding clock that falls back by more than this starts again
+RESTART_SECONDS = 1.0
+_LONGEST_SECONDS = 7 * 86400  # damaged stamps that rise evenly show only in their sum
 _DEFAULT_RATE = Fraction(25)  # what FFmpeg too assumes of a raw stream that does not say
 
 
 # How the instant of a frame is known.
 # pts: packets tell it. rank: packets carry rising stamps in decode order, as in AVI, so the n-th
-# frame to come out of the decoder has the n-th stamp. count: stamps are missing, each frame lasts
-# 1 / frame_rate. With rank and count only decoding from the start tells which frame is where.
-Clock = Literal["pts", "rank", "count"]
+# frame to come out of the decoder has the n-th stamp. chain: the stamps start again somewhere, as
+# in joined transport streams, so their distances count. count: stamps are missing, each frame
+# lasts 1 / frame_rate. With all but pts only decoding from the start tells which frame is where.
+Clock = Literal["pts", "rank", "chain", "count"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,14 @@ def survey(container: InputContainer, stream: av.VideoStream, path: Path) -> Tim
         if size > SMALL_FILE_BYTES:
             timeline = _survey_ends(container, stream, size)
             if timeline is not None:
-                return timeline
-        return _survey_all(container, stream)
+                return _plausible(timeline)
+        return _plausible(_survey_all(container, stream))
+
+
+def _plausible(timeline: Timeline) -> Timeline:
+    if timeline.duration > _LONGEST_SECONDS:
+        raise ValueError(f"its time stamps span {timeline.duration / 86400:.0f} days")
+    return timeline
 
 
 def read_whole_table(container: InputContainer, stream: av.VideoStream) -> tuple[PacketTable, int]:
@@ -92,6 +102,9 @@ def _survey_all(container: InputContainer, stream: av.VideoStream) -> Timeline:
     notes = [f"{stray} frames with damaged time stamps are left out"] if stray else []
     if not has_clock(table) or not table.shown_pts.size:
         return _counted(table, stream, time_base)
+    parts = _stretches(table, time_base)
+    if len(parts) > 1:
+        return _chained(parts, table, stream, time_base)
     times = table.shown_pts
     rate, variable = _rate_of(times, stream, time_base)
     end = int(times[-1]) + _last_duration(table, rate, time_base)
@@ -129,10 +142,44 @@ def _counted(table: PacketTable, stream: av.VideoStream, time_base: Fraction) ->
     )
 
 
+def _stretches(table: PacketTable, time_base: Fraction) -> list[Ticks]:
+    """The shown pts between places where the decoding clock starts again."""
+    dts = table.dts[table.dts != NO_TIME]
+    if dts.size != len(table):
+        return [table.shown_pts]
+    falls = np.flatnonzero(np.diff(dts.astype(np.float64)) * float(time_base) < -RESTART_SECONDS)
+    edges = [0, *(falls + 1).tolist(), len(table)]
+    parts = [
+        np.unique(table.pts[first:last][table.shown[first:last]]) for first, last in pairwise(edges)
+    ]
+    return [part for part in parts if part.size]
+
+
+def _chained(
+    parts: list[Ticks], table: PacketTable, stream: av.VideoStream, time_base: Fraction
+) -> Timeline:
+    """A stream whose clock starts again: its stretches one after another."""
+    rate, variable = _rate_of(max(parts, key=len), stream, time_base)
+    step = round(1 / ((rate or _DEFAULT_RATE) * time_base))
+    origin = int(parts[0][0])
+    return Timeline(
+        time_base=time_base,
+        origin=origin,
+        end=origin + sum(int(part[-1] - part[0]) + step for part in parts),
+        frame_rate=rate,
+        variable=variable,
+        frame_count=sum(part.size for part in parts),
+        table=table,
+        clock="chain",
+        notes=(f"the clock of the file starts again {len(parts) - 1} times",),
+    )
+
+
 def _survey_ends(container: InputContainer, stream: av.VideoStream, size: int) -> Timeline | None:
     """Head and tail of a long file; None where they leave any doubt."""
     time_base = _time_base(stream)
-    if _in_decode_order(container, stream):
+    # the clock of a broadcast may start again anywhere
+    if _in_decode_order(container, stream) or container.format.name in ("mpegts", "mpeg"):
         return None
     try:
         head = tabulate(islice(demux(container, stream, Damage()), _HEAD_PACKETS), whole=False)
@@ -145,13 +192,18 @@ def _survey_ends(container: InputContainer, stream: av.VideoStream, size: int) -
         tail = _tail(container, stream, index, _claimed_seconds(container, stream), origin)
         if tail is None:
             return None
-        rate, variable = _rate_of(head.shown_pts, stream, time_base)
-        end = int(tail.shown_pts[-1]) + _last_duration(tail, rate, time_base)
+        last = int(tail.shown_pts[-1])
+        # frames shown later than the last dts may have others, not yet read, between them
+        complete = head.shown_pts[head.shown_pts <= head.dts[-1]]
+        rate, variable = _rate_of(complete, stream, time_base)
         count = None
         if index is not None:
             count = index.frames
-            times = np.unique(index.dts)
-            rate, variable = _rate_of(times, stream, time_base)
+            _, variable = _rate_of(np.unique(index.dts), stream, time_base)
+            if variable and last > origin:
+                rate = Fraction(count - 1) / ((last - origin) * time_base)
+                rate = rate.limit_denominator(1001)
+        end = last + _last_duration(tail, rate, time_base)
     except FOREIGN_ERRORS:
         return None
     return Timeline(

@@ -16,7 +16,13 @@ import numpy as np
 from av.packet import Packet
 
 from scenewise.errors import UnreadableMediaError
-from scenewise.media.container import FOREIGN_ERRORS, choose_video, open_container, read_only
+from scenewise.media.container import (
+    FOREIGN_ERRORS,
+    choose_video,
+    foreign_errors,
+    open_container,
+    read_only,
+)
 from scenewise.media.packets import NO_TIME, Damage, PacketTable, demux, has_clock, tabulate
 from scenewise.media.plan import Run, frames_shown_at, start_row
 from scenewise.media.timeline import packets_until
@@ -39,7 +45,8 @@ class Walker:
         self._path = path
         self._damage = damage
         self._patience = _FUTILE_REWINDS
-        self._open()
+        with foreign_errors(path):
+            self._open()
 
     def _rewind(self) -> None:
         """To the first packet: opening anew is the one way that works for every container."""
