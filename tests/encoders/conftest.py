@@ -1,10 +1,14 @@
-"""Small tokenizers in the layouts that published checkpoints have; built here, from these words."""
+"""Small tokenizers and random networks, on disk in the layouts that published checkpoints have.
+
+torch and transformers are imported where a fixture is used, so that other tests do not pay.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tokenizers
@@ -32,6 +36,47 @@ def write_siglip_tokenizer() -> Callable[[Path], int]:
 def write_siglip2_tokenizer() -> Callable[[Path], int]:
     """The layout of Gemma: byte fallback, <pad> 0, <eos> 1, spaces as ▁."""
     return _write_siglip2_tokenizer
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A random network of each family on disk: weights, config, tokenizer, processor."""
+    from transformers import (
+        CLIPImageProcessorPil,
+        Siglip2ImageProcessorPil,
+        SiglipImageProcessorPil,
+    )
+
+    root = tmp_path_factory.mktemp("checkpoints")
+    made: dict[str, Path] = {}
+
+    def write(name: str, tokenizer: Callable[[Path], int], build: Any, processor: Any) -> None:
+        folder = root / name
+        folder.mkdir()
+        _scaled(build(tokenizer(folder)), seed=len(made)).save_pretrained(folder)
+        if processor is not None:
+            processor.save_pretrained(folder)
+        made[name] = folder
+
+    size, crop = {"shortest_edge": 36}, {"height": 32, "width": 32}
+    square = {"height": 32, "width": 32}
+    cropping = CLIPImageProcessorPil(size=size, crop_size=crop)
+    write("clip", _write_clip_tokenizer, lambda n: _clip_network(n, n - 1), cropping)
+    write("siglip", _write_siglip_tokenizer, _siglip_network, SiglipImageProcessorPil(size=square))
+    naflex = Siglip2ImageProcessorPil(patch_size=8, max_num_patches=20)
+    write("siglip2", _write_siglip2_tokenizer, _naflex_network, naflex)
+    write("xclip", _write_clip_tokenizer, _xclip_network, None)
+    # transformers 5 nests the settings in one file of the whole processor
+    nested = {"image_processor": cropping.to_dict() | {"image_mean": [0.485, 0.456, 0.406]}}
+    (root / "xclip" / "processor_config.json").write_text(json.dumps(nested), "utf-8")
+    (root / "siglip" / "README.md").write_text("---\nlicense: apache-2.0\n---\nA card.\n", "utf-8")
+    return made
+
+
+@pytest.fixture(scope="session")
+def encoder_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all tests that change no checkpoint: exporting costs seconds."""
+    return tmp_path_factory.mktemp("cache")
 
 
 def _merges(parts: list[str]) -> list[tuple[tuple[str, str], str]]:
@@ -102,3 +147,82 @@ def _write_siglip2_tokenizer(folder: Path) -> int:
     settings = json.loads(settings_path.read_text("utf-8")) | {"tokenizer_class": "GemmaTokenizer"}
     settings_path.write_text(json.dumps(settings), "utf-8")
     return len(vocabulary)
+
+
+def _scaled(network: Any, seed: int) -> Any:
+    """Weights of a size that lets every term count, the same for the same seed."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in network.named_parameters():
+        if name.startswith("logit_"):
+            continue
+        noise = torch.randn(parameter.shape, generator=generator)
+        scales = parameter.dim() == 1 and name.endswith("weight")  # of a layer norm
+        width = parameter.shape[-1] if parameter.dim() > 1 else 4
+        parameter.data = 1 + 0.3 * noise if scales else noise * 1.5 / width**0.5
+    return network.eval()
+
+
+_TEXT = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+_VISION = {**_TEXT, "hidden_size": 40, "patch_size": 8}
+
+
+def _clip_network(vocabulary: int, end: int) -> Any:
+    import transformers
+
+    config = transformers.CLIPConfig(
+        text_config={
+            **_TEXT,
+            "vocab_size": vocabulary,
+            "eos_token_id": end,
+            "bos_token_id": end - 1,
+        },
+        vision_config={**_VISION, "image_size": 32},
+        projection_dim=24,
+    )
+    return transformers.CLIPModel(config)
+
+
+def _siglip_network(vocabulary: int) -> Any:
+    import transformers
+
+    config = transformers.SiglipConfig(
+        text_config={**_TEXT, "vocab_size": vocabulary, "projection_size": 40},
+        vision_config={**_VISION, "image_size": 32},
+    )
+    return transformers.SiglipModel(config)
+
+
+def _naflex_network(vocabulary: int) -> Any:
+    import transformers
+
+    config = transformers.Siglip2Config(
+        text_config={**_TEXT, "vocab_size": vocabulary, "projection_size": 40},
+        vision_config={**_VISION, "num_patches": 16},
+    )
+    return transformers.Siglip2Model(config)
+
+
+def _xclip_network(vocabulary: int) -> Any:
+    import transformers
+
+    config = transformers.XCLIPConfig(
+        text_config={**_TEXT, "vocab_size": vocabulary, "eos_token_id": 2},
+        vision_config={
+            **_VISION,
+            "image_size": 32,
+            "num_frames": 4,
+            "mit_hidden_size": 24,
+            "mit_intermediate_size": 32,
+            "mit_num_attention_heads": 4,
+        },
+        projection_dim=24,
+        prompt_num_attention_heads=4,
+    )
+    return transformers.XCLIPModel(config)
