@@ -234,7 +234,7 @@ class VideoReader:
                 if decoded is not None:
                     last = decoded
                 elif last is None:
-                    last = self._first_good(walker)
+                    last = self._first_good()
                 else:
                     last = replace(last, substitute=True)
                 yield last, asked[target]
@@ -291,11 +291,15 @@ class VideoReader:
         substitute = missing > 1 or (missing == 1 and damaged)
         return _Decoded(previous, self._timeline.seconds(previous.pts), substitute)
 
-    def _first_good(self, walker: Walker) -> _Decoded:
+    def _first_good(self) -> _Decoded:
         """The first picture that can be decoded at all, for times before which none can."""
-        for frame in walker.frames_from_start():
-            pts = self._timeline.origin if frame.pts is None else frame.pts
-            return _Decoded(frame, max(0.0, self._timeline.seconds(pts)), substitute=True)
+        walker = Walker(self._path, self._damage)  # the other one is in the middle of a run
+        try:
+            for frame in walker.frames_from_start():
+                pts = self._timeline.origin if frame.pts is None else frame.pts
+                return _Decoded(frame, max(0.0, self._timeline.seconds(pts)), substitute=True)
+        finally:
+            walker.close()
         raise UnreadableMediaError(f"{self._path}: no picture of it can be decoded; it is damaged.")
 
     def _sequential(
