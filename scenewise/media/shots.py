@@ -70,8 +70,13 @@ class ShotDetector:
     _steps: list[tuple[float, float, float]] = field(default_factory=list)  # from, to, change
 
     def add(self, time: float, image: Picture) -> None:
-        """Take the picture (H, W, 3) shown at ``time``, seconds; later than the one before."""
+        """Take the picture (H, W, 3) shown at ``time``, seconds, by rising time.
+
+        A picture of the same time as the one before is the same picture, and left out.
+        """
         if self._times and time <= self._times[-1]:
+            if time == self._times[-1]:
+                return
             raise ValueError(f"pictures come by rising time, got {time} after {self._times[-1]}")
         if image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"a picture has shape (H, W, 3), got {image.shape}")

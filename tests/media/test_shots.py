@@ -132,7 +132,8 @@ def test_odd_input() -> None:
     assert len(shots([np.zeros((2, 2, 3), np.uint8)] * 30, 10)) == 1
     detector = ShotDetector(ShotSettings(least_seconds=0.5))
     detector.add(1.0, scene(1))
+    detector.add(1.0, scene(1))  # the same picture again
     with pytest.raises(ValueError, match="rising time"):
-        detector.add(1.0, scene(1))
+        detector.add(0.5, scene(1))
     with pytest.raises(ValueError, match=r"\(H, W, 3\)"):
         detector.add(2.0, np.zeros((4, 4), np.uint8))
