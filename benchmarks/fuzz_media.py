@@ -4,7 +4,8 @@
 
 Generated films of several containers and codecs are mutated (bytes flipped, stretches zeroed,
 cut, doubled, boxes swapped) and read by ``VideoReader`` in a child process, as indexing does:
-probe, then frames twice a second. A child that crashes or exceeds its time is noted and replaced.
+probe, then frames twice a second; every other one the way long files are read. A child that
+crashes or exceeds its time is noted and replaced.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from scenewise.errors import ScenewiseError
+from scenewise.media import decode, timeline
 from scenewise.media.decode import VideoReader
 from scenewise.media.film import FilmSettings, Sound, barcode_pictures, copy_cut, write_film
 from scenewise.media.sampling import every
@@ -39,6 +41,8 @@ _WARM_UP = 40  # files after which the memory of a child counts as settled
 # The allocator's holes grow for a while, and swscale keeps about 1 kB of each context.
 _GROWTH_MB = 48.0
 _GROWTH_KB_PER_FILE = 8.0
+_SMALL_FILE_BYTES = timeline.SMALL_FILE_BYTES
+_SPARSE_SECONDS = decode._SPARSE_SECONDS
 _ROOT = Path(__file__).resolve().parents[1]
 
 Mutation = Callable[[bytearray, random.Random], bytearray]
@@ -178,8 +182,14 @@ def resident_mb() -> float:
 
 
 def work() -> None:
-    """The child: a path a line comes in, an answer a line goes out."""
-    for line in sys.stdin:
+    """The child: a path a line comes in, an answer a line goes out.
+
+    Every other file is read the way long ones are: by its ends, and around the wanted times.
+    """
+    for number, line in enumerate(sys.stdin):
+        long = number % 2 == 1
+        timeline.SMALL_FILE_BYTES = 0 if long else _SMALL_FILE_BYTES
+        decode._SPARSE_SECONDS = 0.0 if long else _SPARSE_SECONDS
         try:
             answer = read_like_indexing(Path(line.strip()))
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is the finding

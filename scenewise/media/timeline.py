@@ -17,7 +17,13 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 
-from scenewise.media.container import FOREIGN_ERRORS, foreign_errors
+from scenewise.media.container import (
+    FOREIGN_ERRORS,
+    choose_video,
+    foreign_errors,
+    open_container,
+    read_only,
+)
 from scenewise.media.packets import (
     NO_TIME,
     Damage,
@@ -79,7 +85,21 @@ def survey(container: InputContainer, stream: av.VideoStream, path: Path) -> Tim
             timeline = _survey_ends(container, stream, size)
             if timeline is not None:
                 return _plausible(timeline)
+            return _plausible(_survey_anew(path))
         return _plausible(_survey_all(container, stream))
+
+
+def _survey_anew(path: Path) -> Timeline:
+    """The whole file from its start, which the search for its end has left."""
+    container = open_container(path)
+    try:
+        stream = choose_video(container)
+        if stream is None:
+            raise ValueError("its streams change while it is read")
+        read_only(container, stream)
+        return _survey_all(container, stream)
+    finally:
+        container.close()
 
 
 def _plausible(timeline: Timeline) -> Timeline:
@@ -108,10 +128,7 @@ def _survey_all(container: InputContainer, stream: av.VideoStream) -> Timeline:
     times = table.shown_pts
     rate, variable = _rate_of(times, stream, time_base)
     end = int(times[-1]) + _last_duration(table, rate, time_base)
-    claimed = _claimed_seconds(container, stream)
-    real = float((end - times[0]) * time_base)
-    if claimed is not None and claimed > real * 1.05 + 1:
-        notes.append(f"the header tells of {claimed:.1f} s, the file holds {real:.1f} s")
+    notes += _shorter_than_told(container, stream, (end - int(times[0])) * time_base)
     return Timeline(
         time_base=time_base,
         origin=int(times[0]),
@@ -215,6 +232,7 @@ def _survey_ends(container: InputContainer, stream: av.VideoStream, size: int) -
         frame_count=count,
         table=None,
         clock="pts",
+        notes=tuple(_shorter_than_told(container, stream, (end - origin) * time_base)),
     )
 
 
@@ -333,6 +351,16 @@ def _claimed_seconds(container: InputContainer, stream: av.VideoStream) -> float
     if container.duration is not None and container.duration > 0:
         return container.duration / av.time_base
     return None
+
+
+def _shorter_than_told(
+    container: InputContainer, stream: av.VideoStream, real: Fraction
+) -> list[str]:
+    """A sentence where the header tells of much more than there is: the file was cut."""
+    claimed = _claimed_seconds(container, stream)
+    if claimed is None or claimed <= float(real) * 1.05 + 1:
+        return []
+    return [f"the header tells of {claimed:.1f} s, the file holds {float(real):.1f} s"]
 
 
 def _time_base(stream: av.VideoStream) -> Fraction:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -330,8 +332,19 @@ class TestDamage:
         assert kept >= 0.98 * 600
         assert (kept < 600) == bool(warnings)
 
+    @pytest.mark.parametrize("whole_table", [True, False])
     @pytest.mark.parametrize("suffix", ["mp4", "ts", "mkv"])
-    def test_a_file_cut_in_half(self, intact: Path, folder: Path, suffix: str) -> None:
+    def test_a_file_cut_in_half(
+        self,
+        intact: Path,
+        folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        suffix: str,
+        whole_table: bool,
+    ) -> None:
+        if not whole_table:
+            monkeypatch.setattr(timeline, "SMALL_FILE_BYTES", 0)
+            monkeypatch.setattr(decode, "_SPARSE_SECONDS", 0.0)
         whole = folder / f"whole.{suffix}"
         if suffix == "mp4":
             whole = intact
@@ -406,6 +419,37 @@ def test_one_reading_at_a_time(plain: Path) -> None:
         assert read_barcode(next(reader.read([1.5], WHOLE)).image) == 37
         with pytest.raises(UsageError, match="one reading at a time"):
             next(first)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs Linux")
+def test_memory_does_not_grow_with_what_is_read(folder: Path) -> None:
+    """150 pictures of 0.9 MB pass through a process that holds a few of them."""
+    path = folder / "long.mp4"
+    settings = FilmSettings(gop=150, options={"preset": "ultrafast"})
+    write_film(path, barcode_pictures(150, 640, 480), settings)
+    code = f"""
+import pathlib
+from scenewise.media.decode import VideoReader
+from scenewise.media.scale import Target
+
+def peak_mb():
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1000
+
+with VideoReader({str(path)!r}) as reader:
+    times = reader.frame_times.tolist()
+    for number, frame in enumerate(reader.read(times, Target(mode="original"))):
+        if number == 20:
+            settled = peak_mb()
+print(number + 1, peak_mb() - settled)
+"""
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root
+    )
+    count, growth = done.stdout.split()
+    assert int(count) == 150
+    assert float(growth) < 30
 
 
 def test_damage_adds_up() -> None:
