@@ -1,22 +1,24 @@
 """Where pictures and words meet: an image classifier's concepts in a sentence model's space.
 
 The classifier says how probable each of 1,000 concepts is in a frame; the vocabulary says each
-concept in four facets (names, kinds, places, activities); the sentence model places facets and
-query in one space. Three readings of the same logits are combined, each cheap and none trained
-on pictures with sentences:
+concept in phrases (names, kinds, places, activities); the sentence model places phrases and query
+in one space. Three readings of the same logits are added, each cheap and none trained on pictures
+with sentences:
 
 - *convex combination* (ConSE; Norouzi et al., "Zero-Shot Learning by Convex Combination of
   Semantic Embeddings", 2014): the mean of the embeddings of the ten most probable concepts,
-  weighted by probability. It is precise where the classifier is sure.
-- *ridge map*: a linear map from the classifier's weight rows to the embeddings of its own
-  concepts, applied to the frame (compare ESZSL; Romera-Paredes and Torr, 2015). It uses all that
-  the frame's features say, also where no single concept fits.
-- *late interaction*: the query is a weight per concept, a softmax over its best facet's
-  similarity, and meets the flattened concept probabilities ``p^0.25`` of the frame. It lets one
-  good concept count although the frame shows much else.
+  weighted by probability, against the query. It is precise where the classifier is sure.
+- *visual map*: a ridge regression from each concept's embedding to its row of the classifier's
+  weights draws the query as a direction of the classifier's own features; the frame's features,
+  read back from its logits, are compared with it. It uses all that the features say, also where
+  no concept fits. The regression goes from words to pictures because the other direction makes
+  hubs (Shigeto et al., "Ridge Regression, Hubness, and Zero-Shot Learning", 2015).
+- *late interaction*: the query is a weight per concept, a softmax over the similarity of the
+  concept's nearest phrase, and meets the square roots of the probabilities, which have length
+  one like any other vector here. One good concept counts although the frame shows much else.
 
 The dense vector that is stored holds the first two; the sparse concepts that are stored give the
-third. The three weigh alike after division by their spread over real frames (``*_SPREAD``).
+third. Each is divided by its spread over queries and frames, so that the three weigh alike.
 
 This module is numpy alone; it knows no network, and no file but its own.
 """
@@ -33,19 +35,20 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import Concepts, FloatArray, Query, WindowFeatures
-from scenewise.encoders.vocabulary import FACETS, Concept, load_vocabulary
+from scenewise.encoders.vocabulary import Concept, load_vocabulary
 from scenewise.errors import EncoderError
 from scenewise.types import Why
 
-SPACE_VERSION = 1  # rises when stored vectors or concepts change their meaning
+SPACE_VERSION = 2  # rises when stored vectors or concepts change their meaning
 TOP_CONCEPTS = 64  # stored of each frame; the scores below need no more
 CONVEX_CONCEPTS = 10  # T of ConSE
-RIDGE = 1.0  # strength of the ridge, in mean squared row lengths
-FLATTEN = 0.25  # exponent of the probabilities in late interaction
+VISUAL_DIMENSION = 384  # most telling directions of the classifier's weights that are kept
+RIDGE = 0.4  # strength of the ridge, in mean squared singular values of the embeddings
 TEMPERATURE = 0.1  # of the softmax that turns similarities into weights
-DENSE_SPREAD = 0.10  # standard deviation of the dense inner product over queries and frames
-LATE_SPREAD = 0.085  # likewise of late interaction
+DENSE_SPREAD = 0.08  # standard deviation of the dense inner product over queries and frames
+LATE_SPREAD = 0.08  # likewise of late interaction
 
+_ARRAYS = ("phrases", "members", "firsts", "convex", "bias", "visual", "text_map")
 Embed = Callable[[Sequence[str]], FloatArray]
 
 
@@ -53,15 +56,20 @@ Embed = Callable[[Sequence[str]], FloatArray]
 class ConceptSpace:
     """Concepts as embeddings, and what turns logits into features and sentences into queries.
 
-    ``facets`` (4, C, D): unit embeddings of the vocabulary; ``convex`` (C, D): one unit embedding
-    per concept; ``ridge`` (C, D) and ``bias`` (C,): frame logits to sentence space.
+    ``phrases`` (P, D): unit embeddings of the distinct phrases, kept in 16 bits; ``members``
+    (M,): their numbers concept by concept, concept c from ``firsts[c]`` on; ``convex`` (C, D):
+    one unit embedding per concept; ``bias`` (C,) of the classifier; ``visual`` (C, V): logits
+    without bias to visual coordinates; ``text_map`` (D, V): a sentence to the same.
     """
 
     labels: tuple[str, ...]
-    facets: FloatArray
+    phrases: FloatArray
+    members: npt.NDArray[np.int32]
+    firsts: npt.NDArray[np.int32]
     convex: FloatArray
-    ridge: FloatArray
     bias: FloatArray
+    visual: FloatArray
+    text_map: FloatArray
     digest: str
 
     @classmethod
@@ -72,7 +80,7 @@ class ConceptSpace:
         classifier_bias: FloatArray,
         vocabulary: Sequence[Concept] | None = None,
     ) -> ConceptSpace:
-        """Embed the vocabulary and solve the ridge map.
+        """Embed the vocabulary and solve the visual map.
 
         ``embed`` turns N texts into (N, D) vectors; ``classifier_weight`` (C, F) and
         ``classifier_bias`` (C,) are the classifier's last layer, one row per concept. Raises
@@ -80,35 +88,38 @@ class ConceptSpace:
         """
         concepts = tuple(load_vocabulary() if vocabulary is None else vocabulary)
         weight = np.asarray(classifier_weight, dtype=np.float64)
-        bias = np.asarray(classifier_bias, dtype=np.float32)
-        if len(concepts) != len(weight) or len(bias) != len(weight):
+        if len(concepts) != len(weight) or len(classifier_bias) != len(weight):
             raise EncoderError(
                 f"the vocabulary has {len(concepts)} concepts and the classifier {len(weight)} "
-                f"weight rows and {len(bias)} biases: they must be the same classes in one order"
+                f"weight rows and {len(classifier_bias)} biases: they must be the same classes "
+                f"in one order"
             )
-        texts = [text for concept in concepts for text in concept.facets]
-        whole = [", ".join(concept.facets) for concept in concepts]
-        distinct = list(dict.fromkeys(texts + whole))
-        place = {text: number for number, text in enumerate(distinct)}
+        facets = [[_phrases(text) for text in concept.facets] for concept in concepts]
+        distinct = list(dict.fromkeys(phrase for four in facets for one in four for phrase in one))
+        number = {phrase: place for place, phrase in enumerate(distinct)}
         vectors = _unit(np.asarray(embed(distinct), dtype=np.float32))
-        facets = vectors[[place[text] for text in texts]].reshape(
-            len(concepts), len(FACETS), vectors.shape[1]
-        )
-        targets = vectors[[place[text] for text in whole]].astype(np.float64)
-        arrays = {
-            "facets": np.ascontiguousarray(facets.transpose(1, 0, 2)),
-            "convex": _unit(facets.sum(axis=1)),
-            "ridge": _ridge_map(weight, targets - targets.mean(axis=0)),
-            "bias": bias,
+        own = [[[number[phrase] for phrase in one] for one in four] for four in facets]
+        members = [[place for one in four for place in one] for four in own]
+        # each facet weighs alike, however many phrases it has
+        convex = np.stack([_mean([_mean(vectors[one]) for one in four]) for four in own])
+        visual, text_map = _visual_map(weight, convex.astype(np.float64))
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "phrases": vectors.astype(np.float16).astype(np.float32),
+            "members": np.array([place for many in members for place in many], dtype=np.int32),
+            "firsts": np.cumsum([0, *map(len, members[:-1])], dtype=np.int32),
+            "convex": convex,
+            "bias": np.asarray(classifier_bias, dtype=np.float32),
+            "visual": visual,
+            "text_map": text_map,
         }
         return cls._of(tuple(concept.label for concept in concepts), arrays)
 
     @classmethod
-    def _of(cls, labels: tuple[str, ...], arrays: dict[str, FloatArray]) -> ConceptSpace:
+    def _of(cls, labels: tuple[str, ...], arrays: dict[str, npt.NDArray[Any]]) -> ConceptSpace:
         content = hashlib.sha256(f"concept space {SPACE_VERSION}".encode())
         content.update("\n".join(labels).encode())
         for name in sorted(arrays):
-            content.update(np.ascontiguousarray(arrays[name], dtype="<f4").tobytes())
+            content.update(np.ascontiguousarray(arrays[name]).tobytes())
         return cls(labels=labels, digest=content.hexdigest()[:16], **arrays)
 
     def save(self, path: Path) -> None:
@@ -117,11 +128,9 @@ class ConceptSpace:
             np.savez(
                 file,
                 labels=np.array(self.labels),
-                facets=self.facets,
-                convex=self.convex,
-                ridge=self.ridge,
-                bias=self.bias,
                 digest=np.array(self.digest),
+                phrases=self.phrases.astype(np.float16),
+                **{name: getattr(self, name) for name in _ARRAYS if name != "phrases"},
             )
 
     @classmethod
@@ -129,7 +138,8 @@ class ConceptSpace:
         """Read what ``save`` wrote. Raises EncoderError where the file is not that."""
         try:
             with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in ("facets", "convex", "ridge", "bias")}
+                arrays = {name: file[name] for name in _ARRAYS}
+                arrays["phrases"] = arrays["phrases"].astype(np.float32)
                 space = cls._of(tuple(str(label) for label in file["labels"]), arrays)
                 stored = str(file["digest"])
         except (OSError, ValueError, KeyError) as reason:
@@ -146,7 +156,7 @@ class ConceptSpace:
     @property
     def dimension(self) -> int:
         """Length of the dense vectors."""
-        return 2 * int(self.convex.shape[1])
+        return int(self.convex.shape[1] + self.visual.shape[1])
 
     def window_features(self, logits: FloatArray) -> WindowFeatures:
         """Logits (N, C) of N frames to dense unit vectors (N, 2 D) and sparse concepts."""
@@ -157,19 +167,20 @@ class ConceptSpace:
         values = np.take_along_axis(probabilities, order, axis=1)
         few = min(CONVEX_CONCEPTS, top)
         convex = np.einsum("nk,nkd->nd", values[:, :few], self.convex[order[:, :few]])
-        mapped = (logits - self.bias) @ self.ridge
-        vectors = _unit(np.hstack([_unit(convex), _unit(mapped)]))
+        seen = (logits - self.bias) @ self.visual
+        vectors = _unit(np.hstack([_unit(convex), _unit(seen)]))
         concepts = Concepts(order.astype(np.uint16), values.astype(np.float16))
         return WindowFeatures(vectors, concepts)
 
     def query(self, text: str, sentence_vector: FloatArray) -> Query:
         """A sentence and its embedding (D,) to a query."""
         sentence = _unit(np.asarray(sentence_vector, dtype=np.float32))
-        similarity = (self.facets @ sentence).max(axis=0)
-        weights = np.exp((similarity - similarity.max()) / TEMPERATURE)
+        similarity = self.phrases @ sentence
+        nearest = np.maximum.reduceat(similarity[self.members], self.firsts)
+        weights = np.exp((nearest - nearest.max()) / TEMPERATURE)
         return Query(
             text=text,
-            vector=_unit(np.hstack([sentence, sentence])),
+            vector=_unit(np.hstack([sentence, _unit(sentence @ self.text_map)])),
             concept_weights=_unit(weights),
         )
 
@@ -178,7 +189,7 @@ class ConceptSpace:
         features = self.window_features(np.asarray(logits, dtype=np.float32)[None])
         weights = np.zeros(len(self.labels), dtype=np.float32)
         assert features.concepts is not None
-        weights[features.concepts.indices[0]] = _flatten(features.concepts.values)[0]
+        weights[features.concepts.indices[0]] = _roots(features.concepts.values)[0]
         return Query(text="", vector=features.vectors[0], concept_weights=weights)
 
     def score(self, query: Query, features: WindowFeatures) -> FloatArray:
@@ -210,24 +221,44 @@ class ConceptSpace:
         if features.concepts is None or query.concept_weights is None:
             raise EncoderError("the concept encoder scores windows that have concepts, got none")
         weights = query.concept_weights[features.concepts.indices]
-        return weights * _flatten(features.concepts.values)
+        return weights * _roots(features.concepts.values)
 
 
-def _flatten(values: npt.NDArray[np.float16]) -> FloatArray:
-    """Probabilities (N, K) to ``p^FLATTEN`` of unit length."""
-    return _unit(np.asarray(values, dtype=np.float32) ** FLATTEN)
+def _phrases(text: str) -> list[str]:
+    return [phrase.strip() for phrase in text.split(",")]
 
 
-def _ridge_map(weight: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]) -> FloatArray:
-    """The map from logits without bias (C,) to sentence space (D,), as a matrix (C, D).
+def _mean(vectors: FloatArray | Sequence[FloatArray]) -> FloatArray:
+    """The unit vector in the middle of unit vectors."""
+    return _unit(np.mean(np.asarray(vectors), axis=0))
 
-    The primal map is ``features @ weight.T @ (weight weight.T + r I)^-1 @ targets``, and
-    ``features @ weight.T`` are the logits without their bias: features are not needed.
+
+def _roots(values: npt.NDArray[np.float16]) -> FloatArray:
+    """Square roots of probabilities (N, K), of unit length although the smallest are missing."""
+    return _unit(np.sqrt(np.asarray(values, dtype=np.float32)))
+
+
+def _visual_map(
+    weight: npt.NDArray[np.float64], embeddings: npt.NDArray[np.float64]
+) -> tuple[FloatArray, FloatArray]:
+    """(C, V) from logits without bias, and (D, V) from sentences, to visual coordinates.
+
+    The coordinates are those of the features along the V strongest right singular vectors of the
+    centred weight rows, ``rows = U S V'``. Features are not needed: ``rows @ features`` are the
+    logits without bias, less their mean, and so ``V' features = S^-1 U' (logits - mean)``.
     """
-    gram = weight @ weight.T
-    strength = RIDGE * float(np.trace(gram)) / len(gram)
-    solved = np.linalg.solve(gram + strength * np.eye(len(gram)), targets)
-    return np.asarray(solved, dtype=np.float32)
+    rows = weight - weight.mean(axis=0)
+    left, strength, right = np.linalg.svd(rows, full_matrices=False)
+    kept = min(VISUAL_DIMENSION, int((strength > 1e-6 * strength[0]).sum()))
+    visual = left[:, :kept] / strength[:kept]
+    visual -= visual.mean(axis=0)  # takes the mean of the logits off
+    gram = embeddings.T @ embeddings
+    ridge = RIDGE * float(np.trace(gram)) / len(gram)
+    solved = np.linalg.solve(gram + ridge * np.eye(len(gram)), embeddings.T @ rows)
+    return (
+        np.asarray(visual, dtype=np.float32),
+        np.asarray(solved @ right[:kept].T, dtype=np.float32),
+    )
 
 
 def _softmax(logits: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scenewise.encoders.concept_space import TOP_CONCEPTS, ConceptSpace
+from scenewise.encoders.concept_space import RIDGE, TOP_CONCEPTS, ConceptSpace
 from scenewise.encoders.spec import Concepts, FloatArray, Query, WindowFeatures
 from scenewise.encoders.vocabulary import Concept
 from scenewise.errors import EncoderError
@@ -116,15 +116,30 @@ def test_storage_in_sixteen_bits_changes_scores_little(space: ConceptSpace) -> N
     np.testing.assert_allclose(kept, exact, atol=0.01 * float(np.ptp(exact)))
 
 
-def test_ridge_is_the_primal_solution(space: ConceptSpace) -> None:
-    """Ridge regression from weight rows to embeddings, solved the other way round."""
+def test_visual_coordinates_are_the_features_own(space: ConceptSpace) -> None:
+    """Inner products in the coordinates read from logits are those of the features themselves,
+    within the span of the centred weight rows."""
+    weight, bias = classifier()
+    rows = weight.astype(np.float64) - weight.astype(np.float64).mean(axis=0)
+    features = np.random.default_rng(5).normal(size=(6, FEATURES))
+    logits = features @ weight.T + bias
+    coordinates = (logits - bias) @ space.visual
+    span = np.linalg.pinv(rows, rcond=1e-6) @ rows  # projects onto the span
+    np.testing.assert_allclose(
+        coordinates @ coordinates.T, features @ span @ features.T, rtol=1e-3, atol=1e-3
+    )
+
+
+def test_text_map_is_ridge_regression(space: ConceptSpace) -> None:
+    """Its gradient is zero: residuals against embeddings balance the penalty."""
     weight, _ = classifier()
-    targets = embed([", ".join(concept.facets) for concept in VOCABULARY])
-    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
-    centred = targets - targets.mean(axis=0)
-    strength = (weight**2).sum() / len(weight)
-    primal = np.linalg.solve(weight.T @ weight + strength * np.eye(FEATURES), weight.T @ centred)
-    np.testing.assert_allclose(weight.T @ space.ridge, primal, atol=1e-4)
+    rows = weight.astype(np.float64) - weight.astype(np.float64).mean(axis=0)
+    targets = rows @ weight.T @ space.visual  # the rows' own coordinates
+    embeddings = space.convex.astype(np.float64)
+    solved = space.text_map.astype(np.float64)
+    penalty = RIDGE * (embeddings**2).sum() / embeddings.shape[1]
+    gradient = embeddings.T @ (embeddings @ solved - targets) + penalty * solved
+    np.testing.assert_allclose(gradient, 0, atol=2e-3 * float(np.abs(targets).max()))
 
 
 def test_explanation_names_what_was_seen(space: ConceptSpace) -> None:
