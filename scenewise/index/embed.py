@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from scenewise.encoders.spec import Concepts, Encoder, FloatArray, WindowFeatures
 from scenewise.errors import UnreadableMediaError
+from scenewise.index.arrays import join
 from scenewise.index.windows import Times, WindowPlan
 from scenewise.media.decode import Frame
 
@@ -94,7 +95,7 @@ class WindowBuilder:
         self._flush()
         if not self._encoded:
             raise UnreadableMediaError("no frame of it can be decoded.")
-        features = _join(self._encoded)
+        features = join(self._encoded)
         self._encoded = []
         starts, ends, times = (np.array(row) for row in (self._starts, self._ends, self._times))
         if self._plan.pooled:
@@ -128,17 +129,3 @@ def pool(features: WindowFeatures) -> WindowFeatures:
     row[0, : len(kept)] = kept
     probability[0, : len(kept)] = total[kept] / len(features)
     return WindowFeatures(vectors, Concepts(row, probability))
-
-
-def _join(parts: list[WindowFeatures]) -> WindowFeatures:
-    vectors = np.concatenate([part.vectors for part in parts])
-    concepts = [part.concepts for part in parts if part.concepts is not None]
-    if len(concepts) != len(parts):
-        return WindowFeatures(vectors)
-    return WindowFeatures(
-        vectors,
-        Concepts(
-            np.concatenate([part.indices for part in concepts]),
-            np.concatenate([part.values for part in concepts]),
-        ),
-    )

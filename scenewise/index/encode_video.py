@@ -19,6 +19,7 @@ from scenewise.index.embed import WindowBuilder, unit
 from scenewise.index.records import EncodedVideo, FileStamp, TextSegment
 from scenewise.index.windows import Sampling, plan_windows
 from scenewise.media.decode import VideoReader
+from scenewise.media.shots import ShotDetector
 from scenewise.media.subtitles import read_subtitles
 
 logger = logging.getLogger(__name__)
@@ -87,8 +88,11 @@ def encode_video(
         duration = reader.duration
         plan = plan_windows(duration, encoder.spec, sampling)
         builder = WindowBuilder(encoder, plan)
+        detector = None if plan.pooled else ShotDetector()
         for frame in reader.read(builder.wanted_times.tolist(), encoder.spec.target):
             builder.add(frame)
+            if detector is not None and not frame.substitute:
+                detector.add(frame.time, frame.image)
         windows = builder.finish()
         warnings = reader.warnings
     texts, text_warnings = _read_texts(path)
@@ -102,6 +106,7 @@ def encode_video(
         times=windows.times,
         features=windows.features,
         video_vector=unit(windows.features.vectors.mean(axis=0)),
+        shots=detector.finish(duration) if detector is not None else (),
         texts=texts,
         warnings=warnings + text_warnings,
     )

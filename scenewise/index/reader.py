@@ -14,10 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import FloatArray, WindowFeatures
+from scenewise.index.arrays import join, select
 from scenewise.index.catalog import ORDINAL_BITS, Catalog, Chunk, ChunkRows, Generation
 from scenewise.index.vectors import VectorIndex
 
 CACHE_BYTES = 128 << 20
+SAMPLE_CHUNKS = 64
+SAMPLE_WINDOWS = 2_000
 
 
 class FeatureCache:
@@ -52,17 +55,31 @@ class FeatureCache:
 class IndexReader:
     """The generation that answers, as it was when this was made (``state``)."""
 
-    def __init__(self, catalog: Catalog, generation: Generation, cache: FeatureCache) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        generation: Generation,
+        cache: FeatureCache,
+        previous: IndexReader | None = None,
+    ) -> None:
+        """``previous`` lends its vector index, which follows the catalogue by itself."""
         self.catalog = catalog
         self.generation = generation
         self.state = catalog.state()
         self._cache = cache
         self._chunks: dict[int, Chunk] = {}
+        self._vectors: VectorIndex | None = None
+        if previous is not None and previous.generation.id == generation.id:
+            self._vectors = previous._vectors
 
-    @cached_property
+    @property
     def vectors(self) -> VectorIndex:
         """The index of windows; opened when a question needs it."""
-        return VectorIndex.open(self.catalog.directory, self.catalog, self.generation.id)
+        if self._vectors is None:
+            self._vectors = VectorIndex.open(
+                self.catalog.directory, self.catalog, self.generation.id
+            )
+        return self._vectors
 
     @cached_property
     def rows(self) -> ChunkRows:
@@ -97,6 +114,19 @@ class IndexReader:
     def features(self, chunk_id: int) -> WindowFeatures:
         """Vectors and concepts of one chunk."""
         return self._cache.get(self.catalog, chunk_id)
+
+    @cached_property
+    def sample(self) -> WindowFeatures:
+        """About ``SAMPLE_WINDOWS`` windows from all over the library: what is usual in it."""
+        ids = self.rows.ids
+        places = np.unique(np.linspace(0, len(ids) - 1, min(len(ids), SAMPLE_CHUNKS)).astype(int))
+        each = -(-SAMPLE_WINDOWS // max(1, len(places)))
+        parts = []
+        for chunk_id in ids[places].tolist():
+            features = self.features(chunk_id)
+            rows = np.linspace(0, len(features) - 1, min(each, len(features))).astype(int)
+            parts.append(select(features, rows))
+        return join(parts)
 
     def nearest_chunks(
         self, vector: FloatArray, windows: int, videos: int, only: Collection[int] | None

@@ -1,0 +1,244 @@
+"""Fill a library from files: index, reindex, and keep up with folders that change.
+
+It knows which parts a filling needs and in which order they are opened; it answers no question.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from scenewise.device import processor_count
+from scenewise.encoders.spec import EncoderSpec
+from scenewise.errors import LibraryNotFoundError, ScenewiseError, UsageError
+from scenewise.index.catalog import Catalog, Generation
+from scenewise.index.discover import COMMON_SUFFIXES, Discovery, discover, under
+from scenewise.index.encoder_source import EncoderSource
+from scenewise.index.executor import WORKERS_SUPPORTED, Executor, InProcess, LocalProcesses
+from scenewise.index.indexer import Plan, ProgressCallback, plan_index, plan_reindex, run_index
+from scenewise.index.vectors import AnnKind, refresh
+from scenewise.index.windows import Sampling, plan_windows
+from scenewise.types import IndexReport
+
+_TICK_MILLISECONDS = 1_000
+_QUIET_MILLISECONDS = 1_600  # changes of a folder that follow one another faster are one change
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How files become windows of a library, and on what."""
+
+    directory: Path
+    source: EncoderSource
+    workers: int | None = None  # None: one per core
+    progress: ProgressCallback | None = None
+    stop: Callable[[], bool] = _never
+
+    def executor(self, generation: Generation, files: int) -> Executor:
+        """Worker processes, or none where one would be alone. Prepares the encoder."""
+        encoder = self.source.of(generation)
+        sampling = Sampling.parse(generation.sampling)
+        count = min(self.workers or processor_count(), files)
+        if count == 1 or not WORKERS_SUPPORTED:
+            return InProcess(encoder, sampling)
+        return LocalProcesses.of(self.source.factory(generation.spec), sampling, count)
+
+    def run(self, catalog: Catalog, generation: Generation, plan: Plan) -> IndexReport:
+        """Carry out a plan."""
+        return run_index(
+            catalog,
+            generation.id,
+            plan,
+            partial(self.executor, generation),
+            progress=self.progress,
+            stop=self.stop,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a library begins with when it is filled for the first time."""
+
+    encoder: str
+    runtime: str
+    fps: float
+
+
+def index_paths(
+    filling: Filling,
+    beginning: Beginning,
+    paths: Sequence[str | Path],
+    asked: Sampling,
+    *,
+    recursive: bool = True,
+    retry_failed: bool = False,
+    ann: AnnKind = "auto",
+    dry_run: bool = False,
+    may_be_empty: bool = False,
+) -> IndexReport:
+    """See ``Library.index``. The writer's lock is held for the whole run."""
+    discovery = discover(paths, recursive=recursive)
+    active: Generation | None = None
+    with _reader(filling.directory) as catalog:
+        if not may_be_empty:
+            _check_paths(paths, discovery, catalog)
+        if catalog is not None and (active := catalog.active()) is not None:
+            _check_sampling(asked, active)
+        if dry_run:
+            return would(
+                plan_index(
+                    catalog, active.id if active else None, discovery, retry_failed=retry_failed
+                )
+            )
+    if active is not None:
+        spec, sampling = active.spec, active.sampling
+    else:
+        # before anything is written: an encoder that is unknown makes no library
+        spec = filling.source.get(beginning.encoder, beginning.runtime).spec
+        sampling = str(choose_sampling(asked, spec, beginning.fps))
+    with Catalog.open(filling.directory, write=True, create=True) as writer:
+        generation = writer.active() or writer.begin(spec, sampling)
+        plan = plan_index(writer, generation.id, discovery, retry_failed=retry_failed)
+        report = filling.run(writer, generation, plan)
+        refresh(filling.directory, writer, generation.id, ann)
+    return report
+
+
+def reindex(
+    filling: Filling, encoder: str | None, runtime: str, asked: Sampling, fps: float
+) -> IndexReport:
+    """See ``Library.reindex``."""
+    with Catalog.open(filling.directory, write=True) as writer:
+        active, begun = writer.active(), writer.filling()
+        if active is None:
+            raise UsageError(
+                f"the library {filling.directory} is empty; fill it with scenewise index FOLDER."
+            )
+        if begun is not None and encoder is None and asked == Sampling():
+            encoder, runtime = begun.spec.name, begun.spec.runtime
+            asked = Sampling.parse(begun.sampling)
+        spec = filling.source.get(encoder or active.spec.name, runtime).spec
+        if asked == Sampling() and active.spec.frames_per_window == spec.frames_per_window:
+            sampling = Sampling.parse(active.sampling)
+        else:
+            sampling = choose_sampling(asked, spec, fps)
+        generation = writer.begin(spec, str(sampling))
+        plan = plan_reindex(writer, generation.id)
+        report = filling.run(writer, generation, plan)
+        if report.interrupted:
+            return report
+        if not len(writer.chunk_ids(generation.id)) and len(writer.chunk_ids(active.id)):
+            raise ScenewiseError(
+                f"none of the {len(plan.jobs) + len(plan.vanished)} files could be decoded, "
+                "so the library stays as it was; are the drives connected?"
+            )
+        writer.switch(generation.id)
+        refresh(filling.directory, writer, generation.id)
+    return report
+
+
+def watch(
+    run: Callable[[], IndexReport],
+    paths: Sequence[str | Path],
+    stop: threading.Event,
+    *,
+    recursive: bool,
+) -> Iterator[IndexReport]:
+    """Run now, and again after each change of the folders, until ``stop`` is set."""
+    from watchfiles import watch as changes  # its compiled part is for this verb alone
+
+    report = run()
+    yield report
+    looked_since = False
+    for change in changes(
+        *(Path(path).expanduser() for path in paths),
+        debounce=_QUIET_MILLISECONDS,
+        rust_timeout=_TICK_MILLISECONDS,
+        yield_on_timeout=True,
+        stop_event=stop,
+        recursive=recursive,
+        raise_interrupt=True,
+    ):
+        if report.interrupted:
+            return
+        if change or not looked_since:
+            report = run()
+            # what changed between the first run and the begin of watching nobody else would see
+            if change or did_something(report):
+                yield report
+            looked_since = True
+
+
+def did_something(report: IndexReport) -> bool:
+    """Whether a run changed the library."""
+    return bool(report.indexed or report.recognised or report.missing or report.failed)
+
+
+@contextmanager
+def _reader(directory: Path) -> Iterator[Catalog | None]:
+    """The catalogue to read, or None where there is no library yet."""
+    try:
+        catalog = Catalog.open(directory)
+    except LibraryNotFoundError:
+        yield None
+        return
+    with catalog:
+        yield catalog
+
+
+def _check_paths(
+    paths: Sequence[str | Path], discovery: Discovery, catalog: Catalog | None
+) -> None:
+    """Refuse paths that lead nowhere: neither on the disk nor in the library."""
+    known = catalog.known() if catalog is not None else {}
+    for path in paths:
+        root = os.path.realpath(Path(path).expanduser())
+        if not os.path.lexists(root) and not any(under(name, [root]) for name in known):
+            raise UsageError(f"there is no file or folder {path}; name one that holds videos.")
+    if discovery.files or discovery.problems or any(under(p, discovery.roots) for p in known):
+        return
+    kinds = ", ".join(sorted(suffix.lstrip(".") for suffix in COMMON_SUFFIXES))
+    raise ScenewiseError(
+        f"nothing could be indexed: no video was found in {', '.join(str(p) for p in paths)} "
+        f"(looked for {kinds} and others); name a folder with videos, or a file itself."
+    )
+
+
+def _check_sampling(asked: Sampling, active: Generation) -> None:
+    if asked not in (Sampling(), Sampling.parse(active.sampling)):
+        raise UsageError(
+            f"this library is sampled with {active.sampling}, not with {asked}; leave it out, or "
+            f"go over to it with scenewise reindex --{str(asked).replace('=', ' ')}."
+        )
+
+
+def choose_sampling(asked: Sampling, spec: EncoderSpec, fps: float) -> Sampling:
+    """What was asked for, or the default of this kind of encoder; checked against the encoder."""
+    sampling = asked
+    if asked == Sampling() and spec.frames_per_window == 1:
+        sampling = Sampling(fps=fps)
+    plan_windows(1.0, spec, sampling)
+    return sampling
+
+
+def would(plan: Plan) -> IndexReport:
+    """The report of a run that was not made: files that would be looked at are ``indexed``."""
+    return IndexReport(
+        indexed=len(plan.jobs),
+        recognised=0,
+        unchanged=plan.unchanged,
+        missing=len(plan.vanished),
+        failed=plan.problems,
+        skipped_failed=plan.skipped_failed,
+        video_seconds=0.0,
+        wall_seconds=0.0,
+    )
