@@ -312,6 +312,8 @@ def _connect_query_only(uri: str) -> sqlite3.Connection:
 
 def _create(path: Path) -> None:
     """Make an empty library beside and rename it, so that a file of this name is whole."""
+    for leftover in path.parent.glob(f".{path.name}-*"):  # of one who was killed doing this
+        leftover.unlink()
     aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
         with closing(sqlite3.connect(aside, isolation_level=None)) as connection:
