@@ -276,6 +276,7 @@ class _Fit:
         assert video is not None  # a VideoReader has pictures
         self._form = form
         self._turns = video.rotation // 90  # quarter turns clockwise
+        self._mirrored = video.mirrored  # before they are turned
         wide, high = video.display_size
         share = min(form.width / wide, form.height / high)
         self._width = _even(wide * share, form.width)
@@ -299,10 +300,13 @@ class _Fit:
             threads=1,
         )
         padded = (self._width, self._height) != (self._form.width, self._form.height)
-        if not self._turns and not padded:
+        if not (self._turns or self._mirrored or padded):
             # a frame of its own: the decoder's would carry its picture type and rotation along
             return _from_planes(_planes(frame))
-        planes = [np.rot90(plane, -self._turns) for plane in _planes(frame)]
+        planes = _planes(frame)
+        if self._mirrored:
+            planes = [plane[:, ::-1] for plane in planes]
+        planes = [np.rot90(plane, -self._turns) for plane in planes]
         return _from_planes([self._pad(plane, place) for place, plane in enumerate(planes)])
 
     def _pad(self, plane: _Plane, place: int) -> _Plane:
