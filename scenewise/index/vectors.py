@@ -142,16 +142,16 @@ class VectorIndex:
         only = None
         if only_chunks is not None:
             only = np.fromiter(only_chunks, np.int64, len(only_chunks))
-        found = []
         numbers, scores = self._search_files(view, vector, k, only)
-        found.append((view.stored.window_ids(numbers), scores))
-        ranges = ranges_of(view.tail.windows, view.tail.chosen(only))
-        numbers, scores = self._scanner.top(view.tail.rows, ranges, vector, k)
-        found.append((view.tail.window_ids(numbers), scores))
-        ids = np.concatenate([part[0] for part in found])
-        products = np.concatenate([part[1] for part in found])
-        order = np.lexsort((ids, -products))[:k]
-        return ids[order], products[order].astype(np.float32)
+        ids = view.stored.window_ids(numbers)
+        if len(view.tail.rows):
+            ranges = ranges_of(view.tail.windows, view.tail.chosen(only))
+            numbers, newer = self._scanner.top(view.tail.rows, ranges, vector, k)
+            ids = np.concatenate([ids, view.tail.window_ids(numbers)])
+            scores = np.concatenate([scores, newer])
+            order = np.lexsort((ids, -scores))[:k]
+            ids, scores = ids[order], scores[order]
+        return ids, scores.astype(np.float32)
 
     def _search_files(
         self, view: _View, vector: FloatArray, k: int, only: npt.NDArray[np.int64] | None
