@@ -169,6 +169,10 @@ class ConceptEncoder:
         """Exact scores (N,), higher is better."""
         return self._space.score(query, features)
 
+    def background(self) -> WindowFeatures:
+        """One imagined frame per concept, for calibration to hold a library's scores against."""
+        return self._space.background()
+
     def explain(self, query: Query, features: WindowFeatures) -> tuple[Why, ...]:
         """The concepts that the windows and the query share."""
         return self._space.explain(query, features)

@@ -47,8 +47,9 @@ RIDGE = 0.4  # strength of the ridge, in mean squared singular values of the emb
 TEMPERATURE = 0.1  # of the softmax that turns similarities into weights
 DENSE_SPREAD = 0.08  # standard deviation of the dense inner product over queries and frames
 LATE_SPREAD = 0.08  # likewise of late interaction
+PROTOTYPE_STRENGTH = 2.0  # length of a prototype's features: about as sure as real frames are
 
-_ARRAYS = ("phrases", "members", "firsts", "convex", "bias", "visual", "text_map")
+_ARRAYS = ("phrases", "members", "firsts", "convex", "bias", "visual", "text_map", "prototypes")
 Embed = Callable[[Sequence[str]], FloatArray]
 
 
@@ -59,7 +60,8 @@ class ConceptSpace:
     ``phrases`` (P, D): unit embeddings of the distinct phrases, kept in 16 bits; ``members``
     (M,): their numbers concept by concept, concept c from ``firsts[c]`` on; ``convex`` (C, D):
     one unit embedding per concept; ``bias`` (C,) of the classifier; ``visual`` (C, V): logits
-    without bias to visual coordinates; ``text_map`` (D, V): a sentence to the same.
+    without bias to visual coordinates; ``text_map`` (D, V): a sentence to the same;
+    ``prototypes`` (C, C): logits of one imagined frame per concept, 16-bit.
     """
 
     labels: tuple[str, ...]
@@ -70,6 +72,7 @@ class ConceptSpace:
     bias: FloatArray
     visual: FloatArray
     text_map: FloatArray
+    prototypes: npt.NDArray[np.float16]
     digest: str
 
     @classmethod
@@ -111,6 +114,7 @@ class ConceptSpace:
             "bias": np.asarray(classifier_bias, dtype=np.float32),
             "visual": visual,
             "text_map": text_map,
+            "prototypes": _prototypes(weight, np.asarray(classifier_bias, dtype=np.float64)),
         }
         return cls._of(tuple(concept.label for concept in concepts), arrays)
 
@@ -183,6 +187,14 @@ class ConceptSpace:
             vector=_unit(np.hstack([sentence, _unit(sentence @ self.text_map)])),
             concept_weights=_unit(weights),
         )
+
+    def background(self) -> WindowFeatures:
+        """One imagined frame per concept: what a query scores where anything may be seen.
+
+        The features point along one row of the classifier's weights each. They stand in for
+        pictures of everything, of which none come with the classifier.
+        """
+        return self.window_features(self.prototypes.astype(np.float32))
 
     def image_query(self, logits: FloatArray) -> Query:
         """The logits (C,) of one picture to a query: windows that show alike score high."""
@@ -259,6 +271,14 @@ def _visual_map(
         np.asarray(visual, dtype=np.float32),
         np.asarray(solved @ right[:kept].T, dtype=np.float32),
     )
+
+
+def _prototypes(
+    weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float16]:
+    """Logits (C, C): row c is the frame whose features point along weight row c."""
+    directions = weight / np.maximum(np.linalg.norm(weight, axis=1, keepdims=True), 1e-12)
+    return np.asarray(PROTOTYPE_STRENGTH * directions @ weight.T + bias, dtype=np.float16)
 
 
 def _softmax(logits: FloatArray) -> FloatArray:

@@ -151,6 +151,14 @@ def test_explanation_names_what_was_seen(space: ConceptSpace) -> None:
     assert float(probability) == pytest.approx(0.5, abs=0.01)
 
 
+def test_background_holds_one_frame_of_each_concept(space: ConceptSpace) -> None:
+    background = space.background()
+    assert background.concepts is not None
+    assert background.concepts.indices[:, 0].tolist() == list(range(len(NAMES)))
+    for number, name in enumerate(NAMES):
+        assert int(space.score(ask(space, name), background).argmax()) == number
+
+
 def test_picture_as_query_finds_its_like(space: ConceptSpace) -> None:
     features = space.window_features(np.concatenate([logits_of(name) for name in NAMES]))
     for number, name in enumerate(NAMES):
