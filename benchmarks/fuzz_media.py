@@ -29,7 +29,8 @@ from pathlib import Path
 import numpy as np
 
 from scenewise.errors import ScenewiseError
-from scenewise.media import decode, timeline
+from scenewise.media import frames as finding
+from scenewise.media import timeline
 from scenewise.media.decode import VideoReader
 from scenewise.media.film import FilmSettings, Sound, barcode_pictures, copy_cut, write_film
 from scenewise.media.sampling import every
@@ -42,7 +43,7 @@ _WARM_UP = 40  # files after which the memory of a child counts as settled
 _GROWTH_MB = 48.0
 _GROWTH_KB_PER_FILE = 8.0
 _SMALL_FILE_BYTES = timeline.SMALL_FILE_BYTES
-_SPARSE_SECONDS = decode._SPARSE_SECONDS
+_SPARSE_SECONDS = finding._SPARSE_SECONDS
 _ROOT = Path(__file__).resolve().parents[1]
 
 Mutation = Callable[[bytearray, random.Random], bytearray]
@@ -189,7 +190,7 @@ def work() -> None:
     for number, line in enumerate(sys.stdin):
         long = number % 2 == 1
         timeline.SMALL_FILE_BYTES = 0 if long else _SMALL_FILE_BYTES
-        decode._SPARSE_SECONDS = 0.0 if long else _SPARSE_SECONDS
+        finding._SPARSE_SECONDS = 0.0 if long else _SPARSE_SECONDS
         try:
             answer = read_like_indexing(Path(line.strip()))
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is the finding

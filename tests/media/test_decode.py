@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
 import pytest
 
 from scenewise.errors import MissingStreamError, UnreadableMediaError, UsageError
-from scenewise.media import decode, timeline
+from scenewise.media import frames as finding
+from scenewise.media import timeline
 from scenewise.media.decode import VideoReader
 from scenewise.media.film import (
     FilmSettings,
@@ -36,6 +38,7 @@ WHOLE = Target(mode="original")
 RISING = np.cumsum(np.random.default_rng(3).integers(20, 90, FRAMES)) / 1000
 UNEVEN = tuple(float(time) for time in np.round(RISING - RISING[0], 3))
 EVEN = tuple(number / 25 for number in range(FRAMES))
+MODES: tuple[Literal["exact", "fast"], ...] = ("exact", "fast")
 VP9 = {"deadline": "realtime", "cpu-used": "8"}
 
 
@@ -174,7 +177,7 @@ def test_no_frame_of_24_is_wrong_without_a_whole_packet_table(
     """The way long files go: head, tail, and the packets around the wanted times."""
     known, path = film
     monkeypatch.setattr(timeline, "SMALL_FILE_BYTES", 0)
-    monkeypatch.setattr(decode, "_SPARSE_SECONDS", 0.0)
+    monkeypatch.setattr(finding, "_SPARSE_SECONDS", 0.0)
     with VideoReader(path) as reader:
         frames = list(reader.read(ask(known), WHOLE))
         assert reader.duration == pytest.approx(known.shown[-1][0] + 1 / 25, abs=0.06)
@@ -223,6 +226,29 @@ def test_fast_returns_keyframes_and_their_true_times(folder: Path) -> None:
     assert keyframes.tolist() == pytest.approx([0.0, 2.0, 4.0, 6.0, 8.0])
     assert [frame.time for frame in frames] == pytest.approx([0.0, 0.0, 2.0, 4.0, 8.0])
     assert [read_barcode(frame.image) for frame in frames] == [0, 0, 50, 100, 200]
+
+
+def test_packets_that_are_falsely_called_keyframes(folder: Path) -> None:
+    """Some cameras write a table of keyframes in which most entries are none."""
+    whole, path = folder / "true.mov", folder / "false.mov"
+    # of H.263 FFmpeg believes the table; of H.264 it looks for itself
+    settings = FilmSettings(codec="h263", gop=100, b_frames=0)
+    write_film(whole, barcode_pictures(100, 176, 144), settings)
+    with av.open(str(whole)) as old, av.open(str(path), "w") as new:
+        copy = new.add_stream_from_template(old.streams.video[0])
+        for number, packet in enumerate(old.demux(old.streams.video[0])):
+            if packet.dts is not None:
+                packet.is_keyframe = number % 10 == 0
+                packet.stream = copy
+                new.mux(packet)
+    with VideoReader(path) as reader:
+        keyframes = reader.keyframe_times
+        assert keyframes is not None
+        assert len(keyframes) == 10
+        for mode in MODES:
+            frames = list(reader.read([0.5, 0.82, 2.42, 3.9], WHOLE, mode))
+            numbers = [read_barcode(frame.image) for frame in frames]
+            assert numbers == ([12, 20, 60, 97] if mode == "exact" else [10, 20, 60, 90])
 
 
 def test_times_are_sorted_repeated_and_beyond_the_end(plain: Path) -> None:
@@ -344,7 +370,7 @@ class TestDamage:
     ) -> None:
         if not whole_table:
             monkeypatch.setattr(timeline, "SMALL_FILE_BYTES", 0)
-            monkeypatch.setattr(decode, "_SPARSE_SECONDS", 0.0)
+            monkeypatch.setattr(finding, "_SPARSE_SECONDS", 0.0)
         whole = folder / f"whole.{suffix}"
         if suffix == "mp4":
             whole = intact
