@@ -167,7 +167,7 @@ class ConceptSpace:
         logits = np.asarray(logits, dtype=np.float32)
         probabilities = _softmax(logits)
         top = min(TOP_CONCEPTS, logits.shape[1])
-        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+        order = _largest(probabilities, top)
         values = np.take_along_axis(probabilities, order, axis=1)
         few = min(CONVEX_CONCEPTS, top)
         convex = np.einsum("nk,nkd->nd", values[:, :few], self.convex[order[:, :few]])
@@ -279,6 +279,13 @@ def _prototypes(
     """Logits (C, C): row c is the frame whose features point along weight row c."""
     directions = weight / np.maximum(np.linalg.norm(weight, axis=1, keepdims=True), 1e-12)
     return np.asarray(PROTOTYPE_STRENGTH * directions @ weight.T + bias, dtype=np.float16)
+
+
+def _largest(values: FloatArray, count: int) -> npt.NDArray[np.intp]:
+    """Columns (N, count) of the largest values of each row, descending."""
+    some = np.argpartition(values, values.shape[1] - count, axis=1)[:, values.shape[1] - count :]
+    order = np.argsort(-np.take_along_axis(values, some, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(some, order, axis=1)
 
 
 def _softmax(logits: FloatArray) -> FloatArray:
