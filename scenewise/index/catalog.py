@@ -26,7 +26,7 @@ from typing import Self
 import numpy as np
 
 from scenewise.encoders.spec import EncoderSpec
-from scenewise.errors import UsageError
+from scenewise.errors import EncoderError, UsageError
 from scenewise.index.database import DATABASE_FILE, Database, flush, library_errors
 from scenewise.index.reading import CatalogReader
 from scenewise.index.records import EncodedVideo, FileStamp
@@ -136,7 +136,10 @@ class Catalog(CatalogReader):
         """Store everything of one video and return its chunk id.
 
         Replaces what the generation had of the same content, and whatever lay at the path.
+        Raises UsageError for more windows than an id can number, EncoderError for vectors that
+        are no finite numbers, ValueError for another dimension than the generation's, StorageError.
         """
+        self._check(generation_id, video)
         vectors = np.ascontiguousarray(video.features.vectors, dtype=np.float16).tobytes()
         concepts = video.features.concepts
         spans = [[shot.start, shot.end] for shot in video.shots]
@@ -177,6 +180,24 @@ class Catalog(CatalogReader):
                 [(chunk_id, text.kind, text.start, text.end, text.text) for text in video.texts],
             )
         return chunk_id
+
+    def _check(self, generation_id: int, video: EncodedVideo) -> None:
+        count, dimension = video.features.vectors.shape
+        if count >> ORDINAL_BITS:
+            raise UsageError(
+                f"{video.stamp.path} has {count} windows, and a library keeps up to "
+                f"{(1 << ORDINAL_BITS) - 1} of one video; index it with a lower --fps."
+            )
+        if not np.isfinite(video.features.vectors).all():
+            raise EncoderError(
+                f"The encoder gave numbers that are not finite for {video.stamp.path}; "
+                "run scenewise models prepare, or index with --device cpu."
+            )
+        generation = self.generation(generation_id)
+        if generation is not None and generation.spec.dimension != dimension:
+            raise ValueError(
+                f"vectors of {dimension} numbers for an encoder of {generation.spec.dimension}"
+            )
 
     def commit_failure(self, stamp: FileStamp, reason: str) -> None:
         """Record that a file could not be indexed.

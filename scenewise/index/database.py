@@ -230,7 +230,8 @@ class Database:
             free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
             pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
             if free * 4 > pages and free * _PAGE_BYTES > _JOURNAL_LIMIT_BYTES:
-                self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+                # execute() would step once, and each step gives back a single page
+                self._connection.executescript("PRAGMA incremental_vacuum;")
 
     def copy_to(self, path: Path) -> None:
         """A consistent copy into a new file, also while another process writes."""

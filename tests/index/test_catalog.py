@@ -22,7 +22,9 @@ from hypothesis.stateful import (
 )
 
 from benchmarks.synthetic_windows import content_hash, encoded_video, synthetic_spec
+from scenewise.encoders.spec import WindowFeatures
 from scenewise.errors import (
+    EncoderError,
     LibraryDamagedError,
     LibraryError,
     LibraryLockedError,
@@ -496,6 +498,42 @@ def test_an_error_inside_a_transaction_keeps_nothing_of_it(
         catalog.commit_video(generation.id + 99, video)
     assert catalog.videos() == []
     catalog.commit_video(generation.id, video)
+
+
+def test_vectors_that_cannot_be_are_refused(catalog: Catalog, generation: Generation) -> None:
+    with pytest.raises(ValueError, match="vectors of 16 numbers for an encoder of 32"):
+        catalog.commit_video(generation.id, encoded_video(1, dimension=16))
+    video = encoded_video(1)
+    video.features.vectors[3, 3] = np.nan
+    with pytest.raises(EncoderError, match=r"not finite for /videos/0000001\.mp4"):
+        catalog.commit_video(generation.id, video)
+    long = encoded_video(1)
+    object.__setattr__(
+        long, "features", WindowFeatures(np.broadcast_to(np.float32(0), (1 << 20, 32)))
+    )
+    with pytest.raises(UsageError, match=r"1048576 windows.*lower --fps"):
+        catalog.commit_video(generation.id, long)
+    assert catalog.videos() == []
+
+
+def test_a_commit_is_on_the_disk_when_it_returns(catalog: Catalog) -> None:
+    full, wal = 2, "wal"
+    assert catalog._database.row("PRAGMA synchronous") == (full,)
+    assert catalog._database.row("PRAGMA journal_mode") == (wal,)
+    assert catalog._database.row("PRAGMA foreign_keys") == (1,)
+
+
+def test_the_space_of_removed_videos_goes_back_to_the_disk(
+    catalog: Catalog, generation: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        catalog.commit_video(generation.id, encoded_video(number, windows=300))
+    monkeypatch.setattr("scenewise.index.database._JOURNAL_LIMIT_BYTES", 0)
+    pages = catalog._database.row("PRAGMA page_count")[0]
+    catalog.remove([public_id(number) for number in range(19)])
+    assert catalog._database.row("PRAGMA freelist_count") == (0,)
+    assert catalog._database.row("PRAGMA page_count")[0] < pages / 2
+    assert catalog.problems() == []
 
 
 # the library as a whole

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -241,6 +244,55 @@ def test_a_wrong_query_or_a_reader_that_builds_is_an_error(
         VectorIndex.open(tmp_path, catalog, 9)
     with Catalog.open(tmp_path) as reader, pytest.raises(ValueError, match="write=True"):
         refresh(tmp_path, reader, 1)
+
+
+def test_one_index_serves_several_threads(catalog: Catalog, tmp_path: Path) -> None:
+    fill(catalog, range(30))
+    refresh(tmp_path, catalog, 1)
+    fill(catalog, range(30, 33))
+    index = VectorIndex.open(tmp_path, catalog, 1)
+    queries = list(query_vectors(16, 50, WINDOWS, DIMENSION))
+    alone = [index.search(query, 10)[0].tolist() for query in queries]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            assert [
+                ids.tolist() for ids, _ in pool.map(lambda q: index.search(q, 10), queries)
+            ] == (alone)
+
+
+def test_searches_go_on_while_another_process_writes_and_rebuilds(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from benchmarks.synthetic_windows import encoded_video, content_hash\n"
+        "from scenewise.index.catalog import Catalog\n"
+        "from scenewise.index.vectors import refresh\n"
+        "folder = Path(sys.argv[1])\n"
+        "with Catalog.open(folder, write=True) as catalog:\n"
+        "    for number in range(100, 160):\n"
+        "        catalog.commit_video(1, encoded_video(number, windows=20))\n"
+        "        catalog.remove([content_hash(number - 50)[:16]])\n"
+        "        refresh(folder, catalog, 1)\n"
+    )
+    with Catalog.open(tmp_path, write=True, create=True) as catalog:
+        catalog.begin(synthetic_spec(DIMENSION), "fps=2")
+        kept = set(fill(catalog, range(20)))
+        refresh(tmp_path, catalog, 1)
+    (query,) = query_vectors(1, 20, WINDOWS, DIMENSION)
+    with Catalog.open(tmp_path) as reader:
+        index = VectorIndex.open(tmp_path, reader, 1)
+        before = expected(reader, query, 10)[0]
+        child = subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path)], cwd=Path(__file__).parents[2]
+        )
+        states = set()
+        while child.poll() is None:
+            ids, _ = index.search(query, 10, only_chunks=kept)
+            assert ids.tolist() == before
+            states.add(reader.state())
+            assert len(index.search(query, 10)[0]) == 10
+        assert child.returncode == 0
+        assert len(states) > 1, "the reader saw the library change"
+        check_exact(reader, index)
 
 
 # the exact scan
