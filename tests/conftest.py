@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# one thread for each test process: parallel workers otherwise wait for each other's threads
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 

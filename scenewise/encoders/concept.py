@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scenewise.device import processor_count
 from scenewise.encoders import concept_space, vocabulary
-from scenewise.encoders.cache import cached_folder, find_folder
+from scenewise.encoders.cache import cached_folder
 from scenewise.encoders.concept_space import ConceptSpace
 from scenewise.encoders.runtimes import RUNTIMES, Session, batches, open_session
-from scenewise.encoders.sentence import SentenceEmbedder, prepare_sentences, sentences_key
+from scenewise.encoders.sentence import SentenceEmbedder, prepare_sentences
 from scenewise.encoders.spec import EncoderSpec, FloatArray, Query, RuntimeName, WindowFeatures
 from scenewise.errors import UsageError
 from scenewise.media.scale import Target
@@ -36,9 +37,9 @@ from scenewise.types import Why
 NAME = "concept"
 SIZE = 224  # pixels, square
 CLASSES = 1000
-DIMENSION = 768  # of the stored vectors: two readings in the sentence model's space
-BATCH = 16  # frames a run: larger ones are no faster on a processor
-_FRAME_BYTES = 10 * 2**20  # what one frame takes on its way through the network, at most
+DIMENSION = 384 + concept_space.VISUAL_DIMENSION  # of sentences, and of what is seen
+BATCH = 4  # frames a run: larger ones fall out of a processor's cache and are slower
+_FRAME_BYTES = 13 * 2**20  # what one frame takes on its way through the network, at most
 _MEAN = (127 / 255, 127 / 255, 127 / 255)  # published for the family: (pixel - 127) / 128
 _STD = (128 / 255, 128 / 255, 128 / 255)
 _TARGET = Target(SIZE, SIZE, "crop", SIZE + 32, "bicubic")
@@ -127,13 +128,6 @@ class ConceptEncoder:
             licence="Apache-2.0",
             languages=("en",),
         )
-
-    @classmethod
-    def is_prepared(cls, name: str, *, runtime: str, cache_dir: Path) -> bool:
-        """Whether all parts lie whole in the cache."""
-        del name
-        keys = (sentences_key(), _classifier_key(runtime), f"concept-{_space_key()}")
-        return all(find_folder(cache_dir, key) is not None for key in keys)
 
     def encode_windows(self, frames: npt.NDArray[np.uint8]) -> WindowFeatures:
         """Frames (B, 1, 224, 224, 3) uint8 RGB to B windows with concepts."""
@@ -233,9 +227,11 @@ def _prepare(
             progress("preparing the concept vocabulary (once, some seconds)")
         _build_space(sentences).save(folder / "space.npz")
 
+    kind = "-torch" if runtime == "torch" else ""
+    classifier = f"efficientnet-lite0-{EFFICIENTNET_LITE0.sha256[:12]}-{_EXPORT_VERSION}{kind}"
     keep: dict[str, Any] = {"thorough": thorough, "progress": progress}
     return PreparedParts(
-        frames=cached_folder(cache_dir, _classifier_key(runtime), build_frames, **keep),
+        frames=cached_folder(cache_dir, classifier, build_frames, **keep),
         sentences=sentences,
         space=cached_folder(cache_dir, f"concept-{_space_key()}", build_space, **keep),
     )
@@ -264,7 +260,8 @@ def _build_space(sentences_folder: Path) -> ConceptSpace:
     import torch
 
     weights = torch.load(EFFICIENTNET_LITE0.verify(), map_location="cpu", weights_only=True)
-    embedder = SentenceEmbedder(sentences_folder)
+    # some thousand texts, once: worth every core
+    embedder = SentenceEmbedder(sentences_folder, threads=processor_count())
     try:
         return ConceptSpace.build(
             embedder.embed, weights["_fc.weight"].numpy(), weights["_fc.bias"].numpy()
@@ -288,15 +285,10 @@ def _revision() -> str:
             concept_space.SPACE_VERSION,
             concept_space.TOP_CONCEPTS,
             concept_space.CONVEX_CONCEPTS,
-            concept_space.RIDGE,
+            concept_space.VISUAL_DIMENSION,
         ],
     }
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
-
-
-def _classifier_key(runtime: str) -> str:
-    kind = "-torch" if runtime == "torch" else ""
-    return f"efficientnet-lite0-{EFFICIENTNET_LITE0.sha256[:12]}-{_EXPORT_VERSION}{kind}"
 
 
 def _space_key() -> str:

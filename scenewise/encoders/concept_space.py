@@ -39,7 +39,7 @@ from scenewise.encoders.vocabulary import Concept, load_vocabulary
 from scenewise.errors import EncoderError
 from scenewise.types import Why
 
-SPACE_VERSION = 2  # rises when stored vectors or concepts change their meaning
+SPACE_VERSION = 3  # rises when stored vectors or concepts change their meaning
 TOP_CONCEPTS = 64  # stored of each frame; the scores below need no more
 CONVEX_CONCEPTS = 10  # T of ConSE
 VISUAL_DIMENSION = 384  # most telling directions of the classifier's weights that are kept
@@ -262,6 +262,9 @@ def _visual_map(
     rows = weight - weight.mean(axis=0)
     left, strength, right = np.linalg.svd(rows, full_matrices=False)
     kept = min(VISUAL_DIMENSION, int((strength > 1e-6 * strength[0]).sum()))
+    # A singular vector's sign is the machine's choice, and stored vectors travel: it is fixed.
+    peaks = right[np.arange(len(right)), np.abs(right).argmax(axis=1)]
+    left, right = left * np.sign(peaks), right * np.sign(peaks)[:, None]
     visual = left[:, :kept] / strength[:kept]
     visual -= visual.mean(axis=0)  # takes the mean of the logits off
     gram = embeddings.T @ embeddings

@@ -113,8 +113,9 @@ class _OnnxRuntimeSession:
         # waiting threads would burn the cores that the other workers decode with
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # errors, which arrive as exceptions too
-        # the arena keeps the largest batch it ever saw, and rounds up to a power of two
-        options.enable_cpu_mem_arena = False
+        # The arena keeps what the largest batch needed: bounded, because batches are (see
+        # ``batches``). Without it every run maps fresh pages, which costs a third of the speed.
+        options.enable_cpu_mem_arena = True
         with _foreign_errors(f"ONNX Runtime cannot load {path}"):
             self._session: Any = ort.InferenceSession(str(path), options, providers=[provider])
         self.input_names = tuple(entry.name for entry in self._session.get_inputs())

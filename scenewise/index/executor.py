@@ -123,7 +123,12 @@ class LocalProcesses:
             stdin=subprocess.PIPE,  # closes when this process dies
             stdout=subprocess.DEVNULL,  # results of commands go there
             process_group=0,  # the keyboard interrupts this process only
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={
+                # numpy's own threads would wait busily on the cores of the other workers
+                "OPENBLAS_NUM_THREADS": "1",
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            },
         )
         theirs.close()  # so that the end of the worker closes the pipe
         worker = _Worker(process, ours)
