@@ -150,3 +150,31 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(StorageError, match="--folder"):
         demo.run_demo(tmp_path / "file", run=lambda command: 0)
+
+
+@pytest.mark.slow
+def test_the_whole_demo_runs_and_finds_what_is_there(tmp_path: Path) -> None:
+    """As a person starts it: prepares the encoder where needed, indexes, searches, cuts."""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "scenewise", "demo", "--folder", str(tmp_path / "demo")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=root,
+    )
+    assert done.returncode == 0, done.stderr
+    answers = done.stdout.split("$ scenewise search ")
+    for answer, film in zip(
+        answers[1:5],
+        ("morning_at_home", "morning_at_home", "space_evening", "journey_to_china"),
+        strict=True,
+    ):
+        first = next(line for line in answer.splitlines() if line.startswith("#1 "))
+        assert film in first
+    assert "nothing found" in answers[5]  # the guitar
+    with Image.open(demo.sheet_path(tmp_path / "demo")) as sheet:
+        assert sheet.width > 600
+    (clip,) = (tmp_path / "demo" / "clips").iterdir()
+    with VideoReader(clip) as reader:
+        assert reader.duration > 1
