@@ -24,6 +24,7 @@ from scenewise.encoders.clip_preparation import (
     TEXT_SIDE,
     Prepared,
     describe,
+    is_prepared,
     prepared_checkpoint,
 )
 from scenewise.encoders.hub import Report
@@ -109,6 +110,11 @@ class ClipEncoder:
     def describe(cls, name: str, *, runtime: str, cache_dir: Path) -> EncoderSpec:
         """The spec, from the cache or from the checkpoint's own files; downloads nothing."""
         return describe(name, runtime=cast(RuntimeName, runtime), cache_dir=cache_dir)
+
+    @classmethod
+    def is_prepared(cls, name: str, *, runtime: str, cache_dir: Path) -> bool:
+        """Whether it lies whole in the cache, for the checkpoint as it was prepared."""
+        return is_prepared(name, runtime=cast(RuntimeName, runtime), cache_dir=cache_dir)
 
     def encode_windows(self, frames: npt.NDArray[np.uint8]) -> WindowFeatures:
         """Frames (B, T, H, W, 3) uint8 RGB of ``spec.target``'s size to B unit vectors.

@@ -126,6 +126,13 @@ def describe(name: str, *, runtime: RuntimeName, cache_dir: Path) -> EncoderSpec
     return dataclasses.replace(spec, name=name, runtime=runtime)
 
 
+def is_prepared(name: str, *, runtime: RuntimeName, cache_dir: Path) -> bool:
+    """Whether the name led to a content before, and that lies whole in the cache."""
+    root = cache_dir / "clip"
+    identity = _remembered(root, canonical_name(name))
+    return identity is not None and find_folder(root, identity.key(runtime)) is not None
+
+
 def _remembered(root: Path, name: str) -> _Identity | None:
     """What the name led to the last time; None where that may no longer hold."""
     try:

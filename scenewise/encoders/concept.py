@@ -24,10 +24,10 @@ import numpy.typing as npt
 
 from scenewise.device import processor_count
 from scenewise.encoders import concept_space, vocabulary
-from scenewise.encoders.cache import cached_folder
+from scenewise.encoders.cache import cached_folder, find_folder
 from scenewise.encoders.concept_space import ConceptSpace
 from scenewise.encoders.runtimes import RUNTIMES, Session, batches, open_session
-from scenewise.encoders.sentence import SentenceEmbedder, prepare_sentences
+from scenewise.encoders.sentence import SentenceEmbedder, prepare_sentences, sentences_key
 from scenewise.encoders.spec import EncoderSpec, FloatArray, Query, RuntimeName, WindowFeatures
 from scenewise.errors import UsageError
 from scenewise.media.scale import Target
@@ -129,6 +129,13 @@ class ConceptEncoder:
             languages=("en",),
         )
 
+    @classmethod
+    def is_prepared(cls, name: str, *, runtime: str, cache_dir: Path) -> bool:
+        """Whether all parts lie whole in the cache."""
+        del name
+        keys = (sentences_key(), _classifier_key(runtime), f"concept-{_space_key()}")
+        return all(find_folder(cache_dir, key) is not None for key in keys)
+
     def encode_windows(self, frames: npt.NDArray[np.uint8]) -> WindowFeatures:
         """Frames (B, 1, 224, 224, 3) uint8 RGB to B windows with concepts."""
         if frames.shape[1:] != (1, SIZE, SIZE, 3) or frames.dtype != np.uint8:
@@ -227,11 +234,9 @@ def _prepare(
             progress("preparing the concept vocabulary (once, some seconds)")
         _build_space(sentences).save(folder / "space.npz")
 
-    kind = "-torch" if runtime == "torch" else ""
-    classifier = f"efficientnet-lite0-{EFFICIENTNET_LITE0.sha256[:12]}-{_EXPORT_VERSION}{kind}"
     keep: dict[str, Any] = {"thorough": thorough, "progress": progress}
     return PreparedParts(
-        frames=cached_folder(cache_dir, classifier, build_frames, **keep),
+        frames=cached_folder(cache_dir, _classifier_key(runtime), build_frames, **keep),
         sentences=sentences,
         space=cached_folder(cache_dir, f"concept-{_space_key()}", build_space, **keep),
     )
@@ -289,6 +294,11 @@ def _revision() -> str:
         ],
     }
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
+
+
+def _classifier_key(runtime: str) -> str:
+    kind = "-torch" if runtime == "torch" else ""
+    return f"efficientnet-lite0-{EFFICIENTNET_LITE0.sha256[:12]}-{_EXPORT_VERSION}{kind}"
 
 
 def _space_key() -> str:

@@ -64,6 +64,11 @@ class Family(Protocol):
         """The spec, at once: no session, no torch, no download."""
         ...
 
+    @classmethod
+    def is_prepared(cls, name: str, *, runtime: str, cache_dir: Path) -> bool:
+        """Whether ``load`` would find everything in the cache."""
+        ...
+
 
 def load_encoder(
     name: str,
@@ -108,6 +113,11 @@ def describe(
 ) -> EncoderSpec:
     """What this encoder is, without loading a network or fetching anything."""
     return _family(name).describe(name, runtime=runtime, cache_dir=_cache_dir(cache_dir))
+
+
+def is_prepared(name: str, *, runtime: str = "onnxruntime", cache_dir: Path | None = None) -> bool:
+    """Whether this encoder can be loaded without preparing, exporting or fetching anything."""
+    return _family(name).is_prepared(name, runtime=runtime, cache_dir=_cache_dir(cache_dir))
 
 
 def _family(name: str) -> type[Family]:

@@ -87,8 +87,12 @@ def prepare_sentences(
             progress("preparing all-MiniLM-L6-v2 (once, some seconds)")
         _export(folder)
 
-    key = f"all-minilm-l6-v2-{MINILM_L6_V2.sha256[:12]}-{_EXPORT_VERSION}"
-    return cached_folder(cache_dir, key, build, thorough=thorough, progress=progress)
+    return cached_folder(cache_dir, sentences_key(), build, thorough=thorough, progress=progress)
+
+
+def sentences_key() -> str:
+    """The name of the prepared folder in the cache."""
+    return f"all-minilm-l6-v2-{MINILM_L6_V2.sha256[:12]}-{_EXPORT_VERSION}"
 
 
 def _export(folder: Path) -> None:
