@@ -131,7 +131,7 @@ def demo(
         Path, typer.Option("--folder", metavar="DIR", help="Where films and answers go.")
     ] = Path("demo"),
 ) -> None:
-    """Make a small film library and search it, to see the main job at work.
+    """Make a small film library and search it.
 
     Films, library and results lie in the folder and nowhere else; delete it when done.
     """

@@ -1,0 +1,298 @@
+"""``scenewise list``, ``stats``, ``remove``, ``backup``, ``cut``: what is there, and what to do
+with it.
+
+They read options, ask where something would be lost, and print; the library does the work.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scenewise.cli.last_search import recall
+from scenewise.cli.options import (
+    DryRunOption,
+    JsonOption,
+    LibraryOption,
+    QuietOption,
+    VerboseOption,
+    YesOption,
+    open_library,
+    settings_of,
+)
+from scenewise.cli.output import (
+    Output,
+    byte_size,
+    clock,
+    plural,
+    printable,
+    rough_duration,
+    short_path,
+    warn,
+)
+from scenewise.cli.reading import number, whole_number
+from scenewise.errors import UsageError
+from scenewise.types import Moment, Video
+
+if TYPE_CHECKING:
+    pass
+
+SHORTEST_PREFIX = 4  # of a video id
+
+
+def list_videos(
+    library: LibraryOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """List the videos of the library.
+
+    One line each: state, duration, id, path, and why it failed. In a pipe, columns are separated
+    by tabs and nothing is shortened.
+    """
+    out = Output.start(json=json, quiet=quiet, verbose=verbose)
+    with open_library(settings_of(library=library)) as opened:
+        videos = opened.videos()
+    if out.json:
+        out.document({"videos": [video.to_dict() for video in videos]})
+        return
+    out.table(("state", "duration", "id", "path", "reason"), [_row(video) for video in videos])
+    if not videos:
+        out.note("the library is empty; fill it with `scenewise index PATH`.")
+
+
+def _row(video: Video) -> tuple[str, ...]:
+    return (
+        video.state,
+        "-" if video.duration is None else clock(video.duration),
+        (video.video_id or "-")[:12],
+        printable(video.path),
+        printable(video.reason or ""),
+    )
+
+
+def stats(
+    library: LibraryOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show what the library holds, and its size."""
+    out = Output.start(json=json, quiet=quiet, verbose=verbose)
+    with open_library(settings_of(library=library)) as opened:
+        shape = opened.stats().to_dict()
+    if out.json:
+        out.document(shape)
+        return
+    for name, value in shape.items():
+        words = name.replace("_", " ")
+        if name.endswith("_seconds") or name == "duration":
+            shown = rough_duration(value)
+        elif name.endswith("bytes") or name == "size":
+            shown = byte_size(value)
+        else:
+            shown = printable(str(value))
+        out.result(f"{words}: {shown}")
+
+
+def remove(
+    videos: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="VIDEO...", help="Videos by id or path.", show_default=False),
+    ] = None,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="All videos whose files are gone.")
+    ] = False,
+    library: LibraryOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Take videos out of the library.
+
+    The files themselves are never touched. A video is named by its id, the beginning of its id,
+    its path or its file name.
+    """
+    out = Output.start(json=json, quiet=quiet, verbose=verbose)
+    if bool(videos) == missing:
+        raise UsageError("name the videos to remove, or --missing; one of both.")
+    with open_library(settings_of(library=library)) as opened:
+        known = opened.videos()
+        chosen = (
+            [video for video in known if video.state == "missing"]
+            if missing
+            else [video for name in videos or () for video in find_videos(known, name)]
+        )
+        chosen = list(dict.fromkeys(chosen))
+        if chosen and not dry_run:
+            _confirm(out, chosen, yes)
+            opened.remove(list(dict.fromkeys(video.video_id or video.path for video in chosen)))
+    if out.json:
+        out.document({"removed": [video.to_dict() for video in chosen], "dry_run": dry_run})
+        return
+    for video in chosen:
+        out.result(f"{'would remove' if dry_run else 'removed'} {short_path(video.path)}")
+    if not chosen:
+        out.result("nothing to remove")
+
+
+def _confirm(out: Output, videos: list[Video], yes: bool) -> None:
+    """Ask on the terminal; where nobody can answer, ``--yes`` must be there."""
+    if yes:
+        return
+    count = plural(len(videos), "video")
+    if not sys.stdin.isatty():
+        raise UsageError(f"{count} would be removed and nobody can be asked; add --yes.")
+    for video in videos[:10]:
+        warn(f"  {printable(video.path)}")
+    if len(videos) > 10:
+        warn(f"  … and {len(videos) - 10} more")
+    if not typer.confirm(f"Remove {count} from the library?", err=True):
+        out.note("nothing was removed")
+        raise typer.Exit(1)
+
+
+def backup(
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="A folder that is not there yet.")
+    ],
+    library: LibraryOption = None,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Copy the library while others use it.
+
+    The copy is whole and consistent, and a library itself.
+    """
+    out = Output.start(json=json, quiet=quiet, verbose=verbose)
+    with open_library(settings_of(library=library)) as opened:
+        written = target if dry_run else opened.backup(target)
+    if out.json:
+        out.document({"backup": str(written), "dry_run": dry_run})
+    else:
+        out.result(f"{'would write' if dry_run else 'wrote'} {printable(written)}")
+
+
+def cut(
+    hits: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="HIT...",
+            help="VIDEO@START-END, such as clip.mp4@02:15-02:18.5.",
+            show_default=False,
+        ),
+    ] = None,
+    last: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--last",
+            parser=whole_number(1),
+            metavar="N",
+            help="The N-th hit of the last search; can be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    output_dir: Annotated[
+        Path, typer.Option("--output-dir", "-o", metavar="DIR", help="Where the clips go.")
+    ] = Path(),
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact/--copy",
+            help="Exact to the frame, or copied from keyframe to keyframe: faster, longer.",
+        ),
+    ] = True,
+    padding: Annotated[
+        float,
+        typer.Option(
+            parser=number(0, 3600), metavar="SECONDS", help="Seconds to add before and after."
+        ),
+    ] = 0.0,
+    reel: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also join all clips into this film.", show_default=False
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Cut hits out of their videos as mp4 files.
+
+    The videos themselves stay as they are.
+    """
+    out = Output.start(json=json, quiet=quiet, verbose=verbose)
+    if not hits and not last:
+        raise UsageError("nothing to cut; give VIDEO@START-END, or --last N.")
+    from scenewise.tasks.cut import parse_hit
+
+    for text in hits or ():
+        parse_hit(text)
+    if reel is not None and reel.exists() and not yes:
+        raise UsageError(
+            f"{printable(reel)} exists; choose another name, or --yes to overwrite it."
+        )
+    settings = settings_of(library=library)
+    with open_library(settings) as opened:
+        chosen = [*(hits or ()), *(recall(settings.library, last) if last else ())]
+        if dry_run:
+            _plan_cut(out, chosen, output_dir)
+            return
+        written = opened.cut(chosen, output_dir, exact=exact, padding=padding, reel=reel)
+    if out.json:
+        out.document({"files": [str(path) for path in written]})
+    else:
+        for path in written:
+            out.result(short_path(path))
+
+
+def _plan_cut(out: Output, chosen: list[str | Moment], folder: Path) -> None:
+    names = [
+        hit if isinstance(hit, str) else f"{hit.path}@{clock(hit.start)}-{clock(hit.end)}"
+        for hit in chosen
+    ]
+    if out.json:
+        out.document({"hits": names, "folder": str(folder)})
+        return
+    for name in names:
+        out.result(f"would cut {printable(name)} into {printable(folder)}")
+
+
+def find_videos(videos: list[Video], name: str) -> list[Video]:
+    """The entries that a user means by an id, the beginning of one, a path or a file name.
+
+    Several entries only where one content lies under several paths. Raises UsageError.
+    """
+    path = str(Path(name).expanduser().resolve())
+    by_path = [video for video in videos if video.path == path]
+    if by_path:
+        return by_path
+    by_id = [
+        video
+        for video in videos
+        if video.video_id is not None
+        and (video.video_id == name or len(name) >= SHORTEST_PREFIX)
+        and video.video_id.startswith(name)
+    ]
+    found = by_id or [video for video in videos if Path(video.path).name == name]
+    if not found:
+        raise UsageError(
+            f"{printable(name)!r} is no video of this library; "
+            "give an id or a path as `scenewise list` prints it."
+        )
+    if len({video.video_id or video.path for video in found}) > 1:
+        several = ", ".join(printable(video.path) for video in found[:3])
+        raise UsageError(f"{printable(name)!r} could be any of {several}; give more of it.")
+    return found

@@ -1,0 +1,209 @@
+"""``scenewise models``: which encoders there are, what one is, and preparing it beforehand.
+
+It reads options and prints; what an encoder is, its card and the encoder itself say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from scenewise.cli.options import (
+    DeviceOption,
+    DryRunOption,
+    JsonOption,
+    QuietOption,
+    VerboseOption,
+    settings_of,
+)
+from scenewise.cli.output import Output, byte_size, printable
+from scenewise.errors import EncoderError, UnknownEncoderError
+
+if TYPE_CHECKING:
+    from scenewise.config import Settings
+    from scenewise.encoders.spec import EncoderSpec
+    from scenewise.models.registry import Card
+
+app = typer.Typer(
+    help="List, show and prepare encoders.", no_args_is_help=True, rich_markup_mode=None
+)
+BYTES_PER_PARAMETER = 4  # weights are published as float32
+
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="concept, a folder, or a Hugging Face name.")
+]
+RuntimeOption = Annotated[
+    Literal["onnxruntime", "openvino", "torch"] | None,
+    typer.Option("--runtime", help="What runs it. Default: onnxruntime.", show_default=False),
+]
+
+
+@app.command("list")
+def list_models(
+    runtime: RuntimeOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """List encoders that are known to work.
+
+    Other checkpoints of these families work as well, by their folder or Hugging Face name.
+    """
+    from scenewise.models.registry import list_cards
+
+    out = Output.start(json=json, quiet=quiet, verbose=verbose)
+    settings = settings_of(runtime=runtime)
+    entries = [(card, prepared(card.name, settings)) for card in list_cards()]
+    if out.json:
+        shapes = [{**card.to_dict(), "prepared": ready} for card, ready in entries]
+        out.document({"encoders": shapes})
+        return
+    out.table(
+        ("name", "prepared", "weights", "licence", "languages", "what it is"),
+        [
+            (
+                card.name,
+                "yes" if ready else "no",
+                f"{byte_size(weights_size(card))}{', installed' if card.embedded else ''}",
+                ", ".join(card.licences),
+                ", ".join(card.languages),
+                card.summary,
+            )
+            for card, ready in entries
+        ],
+    )
+
+
+@app.command("show")
+def show_model(
+    name: NameArgument,
+    runtime: RuntimeOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show what an encoder is, and whether it is prepared.
+
+    Downloads nothing: of a Hugging Face name that is not on this machine, only the card is known.
+    """
+    out = Output.start(json=json, quiet=quiet, verbose=verbose)
+    settings = settings_of(runtime=runtime)
+    card = find_card(name)
+    spec = find_spec(name, settings, card)
+    ready = prepared(name, settings)
+    if out.json:
+        out.document(
+            {
+                "name": name,
+                "prepared": ready,
+                "card": card.to_dict() if card else None,
+                "spec": spec.to_dict() if spec else None,
+            }
+        )
+        return
+    for key, value in description(name, card, spec):
+        out.result(f"{key}: {printable(value)}")
+    out.result(f"prepared: {'yes' if ready else 'no'}")
+
+
+@app.command("prepare")
+def prepare_model(
+    name: NameArgument,
+    runtime: RuntimeOption = None,
+    device: DeviceOption = None,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Prepare an encoder, so that indexing starts at once.
+
+    A Hugging Face name is downloaded, because you named it. Networks are exported once, checked,
+    and kept in the cache folder; what is there already is checked again.
+    """
+    out = Output.start(json=json, quiet=quiet, verbose=verbose)
+    settings = settings_of(runtime=runtime, device=device)
+    ready = prepared(name, settings)  # also finds out whether there can be such an encoder
+    if dry_run:
+        if out.json:
+            out.document({"name": name, "prepared": ready, "dry_run": True})
+        else:
+            out.result(f"{printable(name)}: {'would be checked' if ready else 'would be prepared'}")
+        return
+    from scenewise.encoders.load import prepare
+
+    spec = prepare(
+        name,
+        runtime=settings.runtime,
+        device=settings.device,
+        cache_dir=settings.cache,
+        progress=out.note,
+    )
+    if out.json:
+        out.document({"name": name, "prepared": True, "spec": spec.to_dict()})
+    else:
+        out.result(f"{printable(name)}: prepared")
+
+
+def prepared(name: str, settings: Settings) -> bool:
+    """Whether it can run at once. Raises UnknownEncoderError."""
+    from scenewise.encoders.load import is_prepared
+
+    return is_prepared(name, runtime=settings.runtime, cache_dir=settings.cache)
+
+
+def find_card(name: str) -> Card | None:
+    """The card of this name; None for a checkpoint that has none."""
+    from scenewise.models.registry import card
+
+    try:
+        return card(name)
+    except UnknownEncoderError:
+        return None
+
+
+def find_spec(name: str, settings: Settings, card: Card | None) -> EncoderSpec | None:
+    """What vectors of this encoder are; None where only the card is on this machine."""
+    from scenewise.encoders.load import describe
+
+    try:
+        return describe(name, runtime=settings.runtime, cache_dir=settings.cache)
+    except UnknownEncoderError:
+        raise
+    except EncoderError:
+        if card is None:
+            raise
+        return None
+
+
+def weights_size(card: Card) -> int:
+    """About how many bytes the published weights take."""
+    return sum(network.parameters for network in card.networks) * BYTES_PER_PARAMETER
+
+
+def description(name: str, card: Card | None, spec: EncoderSpec | None) -> list[tuple[str, str]]:
+    """Lines for a person: the card first, then what a stored vector is."""
+    lines: list[tuple[str, Any]] = [("name", name)]
+    if card is not None:
+        lines += [("what it is", card.summary), ("languages", ", ".join(card.languages))]
+        for network in card.networks:
+            lines += [
+                ("network", f"{network.name}: {network.role}"),
+                ("  paper", f"{network.paper}, {network.year}, {network.url}"),
+                ("  input", network.input),
+                ("  weights", f"{network.parameters:,} parameters, {network.source}"),
+                ("  licence", f"{network.licence}, {network.licence_note}"),
+            ]
+    if spec is not None:
+        if card is None:
+            lines += [("languages", ", ".join(spec.languages)), ("licence", spec.licence)]
+        frames = spec.frames_per_window
+        window = "one frame" if frames == 1 else f"{frames} frames of {spec.window_seconds:g} s"
+        lines += [
+            ("vector", f"{spec.dimension} numbers for {window}"),
+            ("pictures", f"{spec.target.width} x {spec.target.height} pixels"),
+            ("runs on", f"{spec.runtime}, {spec.precision}"),
+            ("revision", spec.revision),
+        ]
+    return lines

@@ -1,0 +1,97 @@
+"""Reads the values of options: numbers, times, dates, query files.
+
+It knows text and which values are allowed; whether a video exists, others must say.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from scenewise.errors import UsageError
+
+
+def number(low: float, high: float = math.inf) -> Callable[[str], float]:
+    """A reader of an option's number in [low, high]; what it refuses, it names."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high or math.isinf(value):
+            raise typer.BadParameter(f"{text!r} is not a number {_range(low, high)}")
+        return value
+
+    return read
+
+
+def whole_number(low: int, high: float = math.inf) -> Callable[[str], int]:
+    """A reader of an option's whole number in [low, high]; what it refuses, it names."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise typer.BadParameter(f"{text!r} is not a whole number {_range(low, high)}")
+        return value
+
+    return read
+
+
+def _range(low: float, high: float) -> str:
+    return f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
+
+
+def read_video_at(text: str) -> tuple[str, float | None]:
+    """``VIDEO`` or ``VIDEO@TIME``. A file whose name holds an ``@`` is that file."""
+    from scenewise.tasks.cut import parse_time
+
+    video, _, time = text.rpartition("@")
+    if not video or Path(text).exists():
+        return text, None
+    return video, parse_time(time)
+
+
+def read_duration(name: str, text: str | None) -> float | None:
+    """Seconds of an option that takes a duration; None where it was not given."""
+    if text is None:
+        return None
+    from scenewise.tasks.cut import parse_time
+
+    try:
+        return parse_time(text)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def read_date(name: str, text: str | None) -> float | None:
+    """Seconds since 1970 of an option that takes a date; None where it was not given."""
+    if text is None:
+        return None
+    from scenewise.tasks.query import instant
+
+    return instant(name, text)
+
+
+def read_queries(path: Path) -> list[str]:
+    """The lines of a text file (``-`` is stdin) that hold something and start with no ``#``."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"--queries: {path} is not UTF-8 text; save it as UTF-8.") from None
+    except OSError as error:
+        raise UsageError(
+            f"--queries: {path} cannot be read: {error.strerror}; name a text file."
+        ) from None
+    lines = [line.strip() for line in text.splitlines()]
+    queries = [line for line in lines if line and not line.startswith("#")]
+    if not queries:
+        raise UsageError(f"--queries: {path} holds no query; write one per line.")
+    return queries
