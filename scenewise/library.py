@@ -286,9 +286,10 @@ class Library:
         if reader is None:
             return nothing_found(query or "", self._encoder_label())
         encoder = self._source.of(reader.generation)
+        calibrator = self._source.calibrator(encoder)
         if image is not None:
-            return search_image(reader, encoder, image, wish)
-        return search_text(reader, encoder, query or "", wish)
+            return search_image(reader, encoder, calibrator, image, wish)
+        return search_text(reader, encoder, calibrator, query or "", wish)
 
     def search_many(
         self, queries: Sequence[str], **options: Unpack[SearchOptions]

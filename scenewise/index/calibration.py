@@ -59,9 +59,14 @@ class HasBackground(Protocol):
 class Calibrator:
     """Turns the scores of one encoder into ``match``. Made once, used for many queries."""
 
-    def __init__(self, encoder: Encoder, *, slope: float = SLOPE, offset: float = OFFSET) -> None:
+    def __init__(
+        self, encoder: Encoder | None, *, slope: float = SLOPE, offset: float = OFFSET
+    ) -> None:
         self._encoder = encoder
-        self._background = encoder.background() if isinstance(encoder, HasBackground) else None
+        candidate: object = encoder  # any class may bring a background, whatever its declared type
+        self._background: WindowFeatures | None = None
+        if isinstance(candidate, HasBackground):
+            self._background = candidate.background()
         self._slope = slope
         self._offset = offset
 
@@ -97,7 +102,7 @@ class Calibrator:
     ) -> FloatArray:
         """How far hits stand out, z (H,) of the module's docstring; arguments as in ``match``."""
         background = window_scores
-        if self._background is not None:
+        if self._encoder is not None and self._background is not None:
             background = self._encoder.score(query, self._background)
         mean, deviation = _pool(video_scores, background)
         chance = NormalDist().inv_cdf(1 - 1 / ((videos or len(video_scores)) + 2))

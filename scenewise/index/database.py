@@ -204,6 +204,19 @@ class Database:
             return self._connection.execute(sql, parameters).fetchone()
 
     @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Reads inside see one state of the library, whatever others commit meanwhile."""
+        with self._guard, library_errors(self.directory):
+            if self._connection.in_transaction:
+                yield self._connection
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Everything inside is kept, or nothing is."""
         if not self.writable:

@@ -16,6 +16,7 @@ from typing import Protocol
 from scenewise.config import Settings
 from scenewise.encoders.spec import Encoder, EncoderSpec
 from scenewise.errors import EncoderMismatchError
+from scenewise.index.calibration import Calibrator
 from scenewise.index.catalog import Generation
 from scenewise.index.worker import EncoderFactory
 
@@ -49,6 +50,7 @@ class EncoderSource:
         self._settings = settings
         self._load = load
         self._loaded: tuple[str, str, Encoder] | None = None
+        self._calibrated: tuple[Encoder, Calibrator] | None = None
         self._guard = threading.RLock()
 
     def get(self, name: str, runtime: str) -> Encoder:
@@ -83,6 +85,13 @@ class EncoderSource:
             )
         return encoder
 
+    def calibrator(self, encoder: Encoder) -> Calibrator:
+        """What turns this encoder's scores into ``match``; made once."""
+        with self._guard:
+            if self._calibrated is None or self._calibrated[0] is not encoder:
+                self._calibrated = (encoder, Calibrator(encoder))
+            return self._calibrated[1]
+
     def factory(self, spec: EncoderSpec) -> EncoderFactory:
         """What a worker process calls to have the same encoder, with threads of its own."""
         return partial(
@@ -103,7 +112,7 @@ class EncoderSource:
         with self._guard:
             if self._loaded is not None:
                 self._loaded[2].close()
-                self._loaded = None
+                self._loaded = self._calibrated = None
 
 
 def check_name(wanted: str, generation: Generation) -> None:

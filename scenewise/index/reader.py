@@ -14,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import FloatArray, WindowFeatures
-from scenewise.index.arrays import join, select
-from scenewise.index.catalog import ORDINAL_BITS, Catalog, Chunk, ChunkRows, Generation
+from scenewise.index.arrays import select
+from scenewise.index.catalog import Catalog, Chunk, ChunkRows, Generation
 from scenewise.index.vectors import VectorIndex
 
 CACHE_BYTES = 128 << 20
-SAMPLE_CHUNKS = 64
-SAMPLE_WINDOWS = 2_000
+WHOLE_WINDOWS = 1_200  # a chunk with more is not read whole for the sake of a few
 
 
 class FeatureCache:
@@ -68,6 +67,7 @@ class IndexReader:
         self.state = catalog.state()
         self._cache = cache
         self._chunks: dict[int, Chunk] = {}
+        self._sampled: dict[int, WindowFeatures] = {}
         self._vectors: VectorIndex | None = None
         if previous is not None and previous.generation.id == generation.id:
             self._vectors = previous._vectors
@@ -112,32 +112,24 @@ class IndexReader:
         return {chunk_id: self._chunks[chunk_id] for chunk_id in wanted if chunk_id in self._chunks}
 
     def features(self, chunk_id: int) -> WindowFeatures:
-        """Vectors and concepts of one chunk."""
+        """Vectors and concepts of one chunk; KeyError where it was removed."""
         return self._cache.get(self.catalog, chunk_id)
 
-    @cached_property
-    def sample(self) -> WindowFeatures:
-        """About ``SAMPLE_WINDOWS`` windows from all over the library: what is usual in it."""
-        ids = self.rows.ids
-        places = np.unique(np.linspace(0, len(ids) - 1, min(len(ids), SAMPLE_CHUNKS)).astype(int))
-        each = -(-SAMPLE_WINDOWS // max(1, len(places)))
-        parts = []
-        for chunk_id in ids[places].tolist():
-            features = self.features(chunk_id)
-            rows = np.linspace(0, len(features) - 1, min(each, len(features))).astype(int)
-            parts.append(select(features, rows))
-        return join(parts)
+    def windows(self, chunk_id: int, rows: npt.NDArray[np.int64]) -> WindowFeatures:
+        """Vectors and concepts of some windows of a chunk, in the given order.
 
-    def nearest_chunks(
-        self, vector: FloatArray, windows: int, videos: int, only: Collection[int] | None
-    ) -> list[int]:
-        """Chunks that hold one of the nearest windows or are one of the nearest videos.
-
-        Best first within each of the two kinds; those of the windows come first.
+        Raises KeyError where the chunk was removed.
         """
-        ids, _ = self.vectors.search(vector, windows, only_chunks=only)
-        found = [int(chunk_id) for chunk_id in ids >> ORDINAL_BITS]
-        return list(dict.fromkeys([*found, *self.nearest_videos(vector, videos, only)[0].tolist()]))
+        chunk = self.chunks([chunk_id]).get(chunk_id)
+        if chunk is not None and len(chunk.starts) > WHOLE_WINDOWS:
+            return self.catalog.feature_rows(chunk_id, rows)
+        return select(self.features(chunk_id), rows)
+
+    def kept_windows(self, chunk_id: int, rows: npt.NDArray[np.int64]) -> WindowFeatures:
+        """``windows``, read once for all questions: for the few that every question needs."""
+        if chunk_id not in self._sampled:
+            self._sampled[chunk_id] = self.windows(chunk_id, rows)
+        return self._sampled[chunk_id]
 
     def nearest_videos(
         self, vector: FloatArray, count: int, only: Collection[int] | None

@@ -271,6 +271,43 @@ class CatalogReader:
         matrix = self._matrix(int(chunk_id), windows, check, vectors)
         return WindowFeatures(matrix.astype(np.float32), concepts)
 
+    def feature_rows(self, chunk_id: int, rows: npt.NDArray[np.int64]) -> WindowFeatures:
+        """Some windows of one chunk, in the given order; nothing else of it is read.
+
+        For long videos, whose features fill tens of megabytes. The checksum, which is over all
+        rows, is not looked at. Raises KeyError where the chunk is gone, IndexError for a window
+        that it does not have.
+        """
+        with self._database.snapshot() as connection:
+            found = connection.execute(
+                "SELECT c.windows, f.concept_indices IS NULL FROM chunk c "
+                "JOIN feature f ON f.chunk = c.id WHERE c.id = ?",
+                (int(chunk_id),),
+            ).fetchone()
+            if found is None:
+                raise KeyError(chunk_id)
+            windows, no_concepts = found
+            if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < windows:
+                raise IndexError(f"chunk {chunk_id} has {windows} windows")
+
+            def part(column: str, kind: type[np.generic]) -> npt.NDArray[Any]:
+                with connection.blobopen("feature", column, int(chunk_id), readonly=True) as blob:
+                    size = len(blob) // windows
+                    read = []
+                    for row in rows.tolist():
+                        blob.seek(row * size)
+                        read.append(blob.read(size))
+                width = size // np.dtype(kind).itemsize
+                return np.frombuffer(b"".join(read), kind).reshape(len(rows), width)
+
+            vectors = part("vectors", np.float16).astype(np.float32)
+            if no_concepts:
+                return WindowFeatures(vectors)
+            return WindowFeatures(
+                vectors,
+                Concepts(part("concept_indices", np.uint16), part("concept_values", np.float16)),
+            )
+
     def texts(self, chunk_id: int) -> tuple[TextSegment, ...]:
         """Words of one chunk, by time."""
         rows = self._database.rows(

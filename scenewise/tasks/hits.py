@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from scenewise.encoders.spec import FloatArray, WindowFeatures
-from scenewise.index.arrays import select
+from scenewise.encoders.spec import FloatArray, Query, WindowFeatures
+from scenewise.index.calibration import Calibrator, is_found
 from scenewise.index.catalog import Chunk
 from scenewise.tasks.ranking import ScoredSpan, find_moments, rank_video
 from scenewise.types import Moment, SearchResult, Why
@@ -23,26 +24,38 @@ TOUCH_SECONDS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """Videos with a score for each of their windows, and what windows of the library score."""
+class ScoredVideo:
+    """Windows of one video with their scores: all of them, or of a long one those that count."""
 
-    chunks: dict[int, Chunk]
-    scores: dict[int, FloatArray]  # chunk id to (N,)
-    library_scores: FloatArray  # (S,) of all windows, or of a fair sample
+    chunk: Chunk
+    rows: npt.NDArray[np.int64]  # (M,) which windows, rising
+    scores: FloatArray  # (M,)
+    mean_score: float  # over the whole video, or a fair sample of it
 
     @property
-    def background(self) -> float | None:
-        """What a window scores where the thing is not shown: most windows do not show it."""
-        return float(np.median(self.library_scores)) if len(self.library_scores) else None
+    def rank_score(self) -> float:
+        """What the video as a whole is worth; no moment of it is worth more."""
+        return rank_video(self.scores, self.mean_score)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Candidates, and how they stand in their library."""
+
+    videos: dict[int, ScoredVideo]  # by chunk id
+    video_scores: FloatArray  # (S,) rank scores of all videos of the library, or of a sample
+    window_scores: FloatArray  # (W,) of windows from all over the library
+    video_count: int  # of the library
 
 
 @dataclass(frozen=True, slots=True)
 class RankedMoment:
-    """A moment of a chunk, and the windows that it is made of."""
+    """A moment of a video, and the windows that it is made of."""
 
     chunk: Chunk
     span: ScoredSpan
-    windows: slice
+    rows: npt.NDArray[np.int64]
+    thumbnail_time: float
 
 
 def rank_moments(scored: Scored, count: int, group: Group) -> list[RankedMoment]:
@@ -50,76 +63,84 @@ def rank_moments(scored: Scored, count: int, group: Group) -> list[RankedMoment]
 
     Ties go to the smaller chunk id and the earlier start, so that equal libraries answer equally.
     """
-    ranks = {
-        chunk_id: rank_video(row, float(row.mean())) for chunk_id, row in scored.scores.items()
-    }
+    ranks = {chunk_id: video.rank_score for chunk_id, video in scored.videos.items()}
     # no moment of a video outranks the video, so the best moments lie in the best videos
     best = sorted(ranks, key=lambda chunk_id: (-ranks[chunk_id], chunk_id))[:count]
-    found: list[RankedMoment] = []
-    for chunk_id in best:
-        chunk = scored.chunks[chunk_id]
-        spans = find_moments(
-            scored.scores[chunk_id],
-            chunk.starts,
-            chunk.ends,
-            chunk.duration,
-            limit=1 if group == "video" else MOMENTS_PER_VIDEO,
-            background=scored.background,
-        )
-        found += [RankedMoment(chunk, span, _windows(chunk, span)) for span in spans]
+    # what a window scores where the thing is not shown: most windows do not show it
+    usual = float(np.median(scored.window_scores)) if len(scored.window_scores) else None
+    limit = 1 if group == "video" else MOMENTS_PER_VIDEO
+    found = [
+        moment for chunk_id in best for moment in _moments(scored.videos[chunk_id], usual, limit)
+    ]
     found.sort(key=lambda moment: (-moment.span.score, moment.chunk.id, moment.span.start))
     return found[:count]
 
 
+def _moments(video: ScoredVideo, usual: float | None, limit: int) -> list[RankedMoment]:
+    chunk, rows = video.chunk, video.rows
+    starts, ends = chunk.starts[rows], chunk.ends[rows]
+    spans = find_moments(
+        video.scores,
+        starts,
+        ends,
+        chunk.duration,
+        limit=limit,
+        background=usual,
+        mean_score=video.mean_score,
+    )
+    found = []
+    for span in spans:
+        peak = rows[span.peak_index]
+        inside = rows[(starts >= span.start - TOUCH_SECONDS) & (ends <= span.end + TOUCH_SECONDS)]
+        found.append(
+            RankedMoment(
+                chunk,
+                span,
+                inside if len(inside) else np.array([peak]),
+                float(chunk.times[peak]),
+            )
+        )
+    return found
+
+
 def to_result(
+    scored: Scored,
     moments: list[RankedMoment],
-    matches: list[float],
+    calibrator: Calibrator,
+    query: Query,
+    *,
     asked: str,
     encoder: str,
-    *,
-    found: bool,
     min_match: float | None = None,
-    features: Callable[[int], WindowFeatures],
+    features: Callable[[int, npt.NDArray[np.int64]], WindowFeatures],
     explain: Callable[[WindowFeatures], tuple[Why, ...]],
-    notes: tuple[str, ...] = (),
 ) -> SearchResult:
-    """Moments with their matches as hits. ``min_match`` cuts hits, ``found`` is a verdict."""
+    """Moments as hits with their match. ``min_match`` cuts hits; ``found`` is a verdict over all.
+
+    ``features`` gives windows of a chunk.
+    """
+    matches = calibrator.match(
+        query,
+        np.array([moment.span.score for moment in moments], np.float32),
+        scored.video_scores,
+        window_scores=scored.window_scores,
+        videos=scored.video_count,
+    )
     hits: list[Moment] = []
-    for moment, match in zip(moments, matches, strict=True):
+    for moment, match in zip(moments, matches.tolist(), strict=True):
         if min_match is not None and match < min_match:
             continue
-        chunk, span = moment.chunk, moment.span
         hits.append(
             Moment(
                 rank=len(hits) + 1,
-                video_id=chunk.video_id,
-                path=chunk.path,
-                start=span.start,
-                end=span.end,
-                score=float(span.score),
+                video_id=moment.chunk.video_id,
+                path=moment.chunk.path,
+                start=moment.span.start,
+                end=moment.span.end,
+                score=float(moment.span.score),
                 match=match,
-                why=explain(select(features(chunk.id), moment.windows)),
-                thumbnail_time=float(chunk.times[span.peak_index]),
+                why=explain(features(moment.chunk.id, moment.rows)),
+                thumbnail_time=moment.thumbnail_time,
             )
         )
-    return SearchResult(asked, encoder, found and bool(hits), tuple(hits), notes)
-
-
-def _windows(chunk: Chunk, span: ScoredSpan) -> slice:
-    """The windows that begin and end inside a span; its peak at least."""
-    inside = np.flatnonzero(
-        (chunk.starts >= span.start - TOUCH_SECONDS) & (chunk.ends <= span.end + TOUCH_SECONDS)
-    )
-    if not len(inside):
-        return slice(span.peak_index, span.peak_index + 1)
-    return slice(int(inside[0]), int(inside[-1]) + 1)
-
-
-FOUND = 0.5
-
-
-def draft_match(scored: Scored, moments: list[RankedMoment]) -> list[float]:
-    """A rough order of belief, not calibrated yet: a logistic of the distance to the usual."""
-    usual = scored.library_scores
-    centre, spread = float(usual.mean()), float(usual.std()) or 1.0
-    return [1 / (1 + float(np.exp(3 - (m.span.score - centre) / spread))) for m in moments]
+    return SearchResult(asked, encoder, is_found(matches), tuple(hits), query.notes)

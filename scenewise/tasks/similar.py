@@ -9,16 +9,15 @@ import math
 
 import numpy as np
 
-from scenewise.encoders.spec import FloatArray
+from scenewise.encoders.spec import FloatArray, Query
 from scenewise.errors import UsageError
+from scenewise.index.calibration import Calibrator
 from scenewise.index.catalog import Chunk
 from scenewise.index.reader import IndexReader
 from scenewise.tasks.filters import Filters, allowed_chunks
-from scenewise.tasks.hits import FOUND, Scored, draft_match, rank_moments, to_result
+from scenewise.tasks.hits import rank_moments, to_result
+from scenewise.tasks.scoring import score_library
 from scenewise.types import SearchResult, Why
-
-NEAREST_WINDOWS = 300
-MOST_CANDIDATES = 60  # videos
 
 
 def similar_to(
@@ -39,29 +38,25 @@ def similar_to(
     allowed = allowed_chunks(reader, Filters())
     others = (set(reader.rows.ids.tolist()) if allowed is None else allowed) - {chunk_id}
     if time is None:
-        vector = reader.video_vector(chunk_id)
-        nearest, _ = reader.nearest_videos(vector, max(top_k, MOST_CANDIDATES), others)
-        ids = nearest.tolist()
-        asked = chunk.path
+        vector, asked = reader.video_vector(chunk_id), chunk.path
     else:
-        vector = reader.features(chunk_id).vectors[window_at(chunk, time)]
-        ids = reader.nearest_chunks(vector, NEAREST_WINDOWS, top_k, others)[:MOST_CANDIDATES]
+        row = np.array([window_at(chunk, time)])
+        vector = reader.windows(chunk_id, row).vectors[0]
         asked = f"{chunk.path}@{time:g}"
-    chunks = reader.chunks(sorted(ids))
-    scores = {
-        other: np.asarray(reader.features(other).vectors @ vector, np.float32) for other in chunks
-    }
-    usual = np.asarray(reader.sample.vectors @ vector, np.float32)
-    scored = Scored(chunks, scores, usual)
-    moments = rank_moments(scored, top_k, "video" if time is None else "moment")
-    matches = draft_match(scored, moments)
+    scored = score_library(
+        reader,
+        vector,
+        lambda features: np.asarray(features.vectors @ vector, np.float32),
+        others,
+    )
     return to_result(
-        moments,
-        matches,
-        asked,
-        reader.generation.spec.name,
-        found=bool(matches) and matches[0] >= FOUND,
-        features=reader.features,
+        scored,
+        rank_moments(scored, top_k, "video" if time is None else "moment"),
+        Calibrator(None),  # stored vectors are compared; no encoder's background fits them
+        Query("", vector),
+        asked=asked,
+        encoder=reader.generation.spec.name,
+        features=reader.windows,
         explain=lambda features: (_closeness(features.vectors, vector),),
     )
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scenewise.errors import ScenewiseError, UsageError
+from scenewise.index import reader as reader_module
 from scenewise.library import Library
-from scenewise.tasks import search as search_module
+from scenewise.tasks import scoring
 from scenewise.tasks.query import instant, normalise
 from scenewise.types import Moment
 
@@ -194,13 +195,33 @@ def test_candidates_of_a_large_library_find_the_same_first_hits(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = {query: library.search(query).hits[0] for query in ("red", "blue", "yellow")}
-    monkeypatch.setattr(search_module, "ALL_WINDOWS", 5)
-    monkeypatch.setattr(search_module, "MOST_WINDOWS", 1)
-    monkeypatch.setattr(search_module, "FEWEST_VIDEOS", 2)
+    monkeypatch.setattr(scoring, "ALL_WINDOWS", 5)
+    monkeypatch.setattr(scoring, "MOST_WINDOWS", 1)
+    monkeypatch.setattr(scoring, "FEWEST_VIDEOS", 2)
     for query, hit in whole.items():
         found = library.search(query)
         assert (found.hits[0].path, found.hits[0].start) == (hit.path, hit.start)
         assert len({hit.path for hit in found.hits}) <= 2
+
+
+def test_of_a_long_video_only_what_counts_is_scored(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = library.search("red").hits[0]
+    for name, value in (
+        ("ALL_WINDOWS", 5),
+        ("LONG_WINDOWS", 4),
+        ("SURROUNDINGS", 1),
+        ("SAMPLE", 3),
+        ("NEAREST_WINDOWS", 9),  # all that are red
+    ):
+        monkeypatch.setattr(scoring, name, value)
+    monkeypatch.setattr(reader_module, "WHOLE_WINDOWS", 4)
+    hits = library.search("red").hits
+    found = {(hit.path, hit.start) for hit in hits}
+    assert (whole.path, whole.start) in found
+    durations = {video.path: video.duration or 0.0 for video in library.videos()}
+    assert all(0 <= hit.start < hit.end <= durations[hit.path] for hit in hits)
 
 
 # ---- words
