@@ -28,7 +28,7 @@ from scenewise.cli.options import (
     open_library,
     settings_of,
 )
-from scenewise.cli.output import Output, byte_size, printable
+from scenewise.cli.output import Output, byte_size, plural, printable
 from scenewise.errors import LibraryNotFoundError, ScenewiseError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield _memory()
     yield _space("library", settings.library)
     yield _space("cache", settings.cache)
-    yield _library(settings)
+    yield from _library(settings)
     yield _encoders(settings)
     for extra, module in EXTRAS.items():
         yield _extra(extra, module)
@@ -197,17 +197,46 @@ def _space(name: str, folder: Path) -> Check:
     return Check(f"disk of the {name}", "ok", text)
 
 
-def _library(settings: Settings) -> Check:
+def _library(settings: Settings) -> Iterator[Check]:
+    """What the library holds, and whether its derived files are used."""
     try:
         with open_library(settings) as opened:
-            shape = opened.stats().to_dict()
+            stats = opened.stats()
+        yield Check(
+            "library",
+            "ok",
+            f"{stats.library}: {plural(stats.videos, 'video')}, "
+            f"{plural(stats.windows, 'stored vector')} of {stats.encoder or 'no encoder yet'}, "
+            f"{stats.missing} missing, {stats.failed} failed, {byte_size(stats.size_bytes)}",
+        )
+        yield _search_index(settings)
     except LibraryNotFoundError:
-        return Check(
+        yield Check(
             "library", "note", f"none at {settings.library} yet", "scenewise index PATH makes it"
         )
     except ScenewiseError as error:
-        return Check("library", "broken", f"{settings.library}: {error}")
-    return Check("library", "ok", ", ".join(f"{key} {value}" for key, value in shape.items()))
+        yield Check("library", "broken", f"{settings.library}: {error}")
+
+
+def _search_index(settings: Settings) -> Check:
+    """The vector files: where they cannot be used, searches scan the database instead."""
+    from scenewise.index.catalog import Catalog
+    from scenewise.index.vectors import VectorIndex
+
+    with Catalog.open(settings.library) as catalog:
+        generation = catalog.active()
+        if generation is None:
+            return Check("search index", "ok", "nothing to search yet")
+        status = VectorIndex.open(settings.library, catalog, generation.id).status()
+    text = f"{status.kind or 'no files'}, {status.rows} rows, {status.tail} newer ones beside it"
+    if status.problem is None:
+        return Check("search index", "ok", text)
+    return Check(
+        "search index",
+        "note",
+        f"{text}; {status.problem}",
+        "answers are complete all the same; the next scenewise index makes the files anew",
+    )
 
 
 def _encoders(settings: Settings) -> Check:

@@ -160,7 +160,7 @@ def _confirm(out: Output, videos: list[Video], yes: bool) -> None:
 
 def backup(
     target: Annotated[
-        Path, typer.Argument(metavar="TARGET", help="A folder that is not there yet.")
+        Path, typer.Argument(metavar="TARGET", help="A folder that holds no library yet.")
     ],
     library: LibraryOption = None,
     dry_run: DryRunOption = False,

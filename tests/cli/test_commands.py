@@ -16,6 +16,7 @@ import pytest
 from scenewise.cli import main, options
 from scenewise.config import Settings
 from scenewise.errors import LibraryLockedError, LibraryNotFoundError, UsageError
+from scenewise.index.catalog import Catalog
 from scenewise.types import (
     Failure,
     IndexReport,
@@ -157,7 +158,7 @@ def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeLibrary:
     """Takes the place of every library that a command opens."""
     fake = FakeLibrary(hits=(moment(),))
     folder = tmp_path / "library"
-    folder.mkdir()
+    Catalog.open(folder, write=True, create=True).close()  # keeps the last search
     monkeypatch.setenv("SCENEWISE_LIBRARY", str(folder))
 
     def open_fake(
@@ -603,13 +604,24 @@ def test_last_names_the_hits_there_are(library: FakeLibrary, run: Run) -> None:
     assert "none, it found nothing" in run("cut", "--last", "1").err
 
 
-def test_a_damaged_last_search_is_one_sentence(library: FakeLibrary, run: Run) -> None:
-    folder = Path(os.environ["SCENEWISE_LIBRARY"])
-    for text in ("{", "[]", '{"hits": [{"rank": 1}]}', '{"hits": 3}'):
-        (folder / "last_search.json").write_text(text)
-        done = run("cut", "--last", "1")
-        assert done.code == 2
-        assert "search again" in done.err
+@pytest.mark.parametrize(
+    ("text", "next_step"),
+    [
+        ("{", "run `scenewise search` first"),
+        ("[]", "run `scenewise search` first"),
+        ('{"hits": [{"rank": 1}]}', "search again"),
+        ('{"hits": 3}', "search again"),
+    ],
+)
+def test_a_damaged_last_search_is_one_sentence(
+    library: FakeLibrary, run: Run, text: str, next_step: str
+) -> None:
+    run("search", "a cat")
+    (file,) = Path(os.environ["SCENEWISE_LIBRARY"]).glob("*last*search*")
+    file.write_text(text)
+    done = run("cut", "--last", "1")
+    assert done.code == 2
+    assert next_step in done.err
 
 
 def test_what_exists_is_not_overwritten_unasked(

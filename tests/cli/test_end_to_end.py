@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -163,7 +164,25 @@ def test_similar_list_stats_backup_and_doctor_answer(
     assert json.loads(copy.stdout)["hits"]
     doctor = command("doctor", "--json", library=library)
     assert doctor.returncode == 0, doctor.stdout
-    assert json.loads(doctor.stdout)["ok"] is True
+    found = {check["name"]: check for check in json.loads(doctor.stdout)["checks"]}
+    assert found["search index"]["status"] == "ok"
+    assert "2 videos" in found["library"]["value"]
+
+
+def test_the_doctor_notices_damaged_search_files(
+    library: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "library"
+    shutil.copytree(library, copy)
+    derived = [path for path in copy.rglob("*") if path.is_file() and path.parent != copy]
+    for path in derived:
+        path.write_bytes(b"damaged")
+    assert derived
+    assert main(["doctor", "--json", "--library", str(copy)]) == 0
+    checks = json.loads(capfd.readouterr().out)["checks"]
+    (check,) = [check for check in checks if check["name"] == "search index"]
+    assert check["status"] == "note"
+    assert "makes the files anew" in check["advice"]
 
 
 def test_a_removed_video_answers_no_more(films: Path, tmp_path: Path) -> None:
