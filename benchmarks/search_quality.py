@@ -35,7 +35,7 @@ from scenewise.encoders.concept_space import CONVEX_CONCEPTS, VISUAL_DIMENSION
 from scenewise.encoders.load import load_encoder
 from scenewise.encoders.spec import Concepts, Encoder, FloatArray
 from scenewise.encoders.vocabulary import load_vocabulary
-from scenewise.index.calibration import FOUND_FROM, OFFSET, SLOPE, Calibrator
+from scenewise.index.calibration import FOUND_FROM, OFFSET, SLOPE, Calibrator, standing
 from scenewise.index.catalog import Catalog
 from scenewise.library import Library
 from scenewise.metrics.reliability import auroc, brier_score, expected_calibration_error
@@ -135,8 +135,10 @@ class Standings:
     """How far the first hit of each query stands out in any library made of these clips."""
 
     def __init__(self, encoder: Encoder, truth: Truth, scores: Floats) -> None:
-        self._calibrator = Calibrator(encoder)
-        self._asked = [encoder.encode_query(query) for query in truth.queries]
+        calibrator = Calibrator(encoder)
+        self._background = [
+            calibrator.background_scores(encoder.encode_query(query)) for query in truth.queries
+        ]
         self._scores = scores
         self._clips = truth.clips
 
@@ -144,7 +146,7 @@ class Standings:
         """z of the first hit, and whether it is right, for these queries in this library."""
         part = self._scores[np.ix_(numbers, library)]
         z = [
-            float(self._calibrator.standing(self._asked[number], row.max(keepdims=True), row)[0])
+            float(standing(row.max(keepdims=True), row, self._background[number])[0])
             for number, row in zip(numbers, part, strict=True)
         ]
         return np.array(z), library[part.argmax(axis=1)] == self._clips[numbers]

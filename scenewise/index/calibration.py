@@ -39,8 +39,8 @@ import numpy.typing as npt
 
 from scenewise.encoders.spec import Encoder, FloatArray, Query, WindowFeatures
 
-SLOPE = 1.07
-OFFSET = -2.12
+SLOPE = 1.06
+OFFSET = -2.19
 BACKGROUND_VIDEOS = 30  # what the background counts for beside the library's videos
 FOUND_FROM = 0.25  # ``match`` of the best hit from which a search has found something
 
@@ -85,28 +85,29 @@ class Calibrator:
         them; ``videos``: how many the library has (None: S); ``window_scores``: scores of windows
         from all over the library, used where the encoder brings no background.
         """
-        z = self.standing(
-            query, hit_scores, video_scores, window_scores=window_scores, videos=videos
-        )
+        background = window_scores if self._background is None else self.background_scores(query)
+        z = standing(hit_scores, video_scores, background, videos=videos)
         logit = np.clip(self._slope * z.astype(np.float64) + self._offset, -30, 30)
         return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float32)
 
-    def standing(
-        self,
-        query: Query,
-        hit_scores: Scores,
-        video_scores: Scores,
-        *,
-        window_scores: Scores | None = None,
-        videos: int | None = None,
-    ) -> FloatArray:
-        """How far hits stand out, z (H,) of the module's docstring; arguments as in ``match``."""
-        background = window_scores
-        if self._encoder is not None and self._background is not None:
-            background = self._encoder.score(query, self._background)
-        mean, deviation = _pool(video_scores, background)
-        chance = NormalDist().inv_cdf(1 - 1 / ((videos or len(video_scores)) + 2))
-        return np.asarray((np.asarray(hit_scores) - mean) / deviation - chance, dtype=np.float32)
+    def background_scores(self, query: Query) -> FloatArray:
+        """What the query scores on the encoder's background; empty where it brings none."""
+        if self._encoder is None or self._background is None:
+            return np.zeros(0, dtype=np.float32)
+        return self._encoder.score(query, self._background)
+
+
+def standing(
+    hit_scores: Scores,
+    video_scores: Scores,
+    background_scores: Scores | None,
+    *,
+    videos: int | None = None,
+) -> FloatArray:
+    """How far hits stand out: z (H,) of the module's docstring; arguments as in ``match``."""
+    mean, deviation = _pool(video_scores, background_scores)
+    chance = NormalDist().inv_cdf(1 - 1 / ((videos or len(video_scores)) + 2))
+    return np.asarray((np.asarray(hit_scores) - mean) / deviation - chance, dtype=np.float32)
 
 
 def is_found(matches: Scores) -> bool:

@@ -18,6 +18,7 @@ from scenewise.index.calibration import (
     SLOPE,
     Calibrator,
     is_found,
+    standing,
 )
 from scenewise.media.scale import Target
 from scenewise.types import Why
@@ -87,7 +88,8 @@ def test_by_hand_with_background() -> None:
     mean = (BACKGROUND_VIDEOS * 1 + 7) / total
     square = (BACKGROUND_VIDEOS * 2 + 49) / total  # the background's mean square is 1 + 1
     z = (7 - mean) / math.sqrt(square - mean**2) - normal_quantile(2 / 3)
-    assert calibrator.standing(QUERY, of(7), of(7)) == pytest.approx([z], abs=1e-4)
+    background = calibrator.background_scores(QUERY)
+    assert standing(of(7), of(7), background) == pytest.approx([z], abs=1e-4)
     assert calibrator.match(QUERY, of(7), of(7)) == pytest.approx(
         [1 / (1 + math.exp(-(SLOPE * z + OFFSET)))], abs=1e-5
     )
