@@ -292,7 +292,7 @@ def main() -> int:
         f"{describe_machine()}; seed {options.seed}; {options.paths} videos of "
         f"{options.windows} windows; {time.perf_counter() - started:.0f} s\n"
     )
-    print(to_markdown(tallies))
+    print(to_markdown({name: tally for name, tally in tallies.items() if tally.kills}))
     faults = [fault for tally in tallies.values() for fault in tally.faults]
     for fault in faults:
         print(f"FAULT {fault}")

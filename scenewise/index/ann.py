@@ -64,6 +64,7 @@ class AnnIndex:
     def __init__(self, index: Any, tuning: Tuning) -> None:
         self._index = index
         self.tuning = tuning
+        self._usual = _parameters(tuning.probes, None)
 
     @classmethod
     def read(cls, path: Path, tuning: Tuning) -> AnnIndex:
@@ -94,15 +95,21 @@ class AnnIndex:
         probes: int,
         allowed: npt.NDArray[np.uint8] | None = None,
     ) -> npt.NDArray[np.int64]:
-        selector = None
-        if allowed is not None:
-            selector = faiss.IDSelectorBitmap(len(allowed), faiss.swig_ptr(allowed))
-        parameters = faiss.SearchParametersPreTransform(
-            index_params=faiss.SearchParametersIVF(nprobe=probes, sel=selector)
-        )
+        parameters = self._usual
+        if probes != self.tuning.probes or allowed is not None:
+            parameters = _parameters(probes, allowed)
         queries = np.ascontiguousarray(vectors, np.float32)
         labels: npt.NDArray[np.int64] = self._index.search(queries, depth, params=parameters)[1]
         return labels
+
+
+def _parameters(probes: int, allowed: npt.NDArray[np.uint8] | None) -> Any:
+    selector = None
+    if allowed is not None:
+        selector = faiss.IDSelectorBitmap(len(allowed), faiss.swig_ptr(allowed))
+    return faiss.SearchParametersPreTransform(
+        index_params=faiss.SearchParametersIVF(nprobe=probes, sel=selector)
+    )
 
 
 def cells(rows: int) -> int:

@@ -20,6 +20,7 @@ Ranges = Sequence[tuple[int, int]]  # half-open, ascending
 # fp32 sums may swap rows whose products differ in the seventh digit: this many more are taken,
 # and the best are chosen by float64
 _SPARE = 32
+_SPARE_OF_SHORTLIST = 8  # which is a guess anyway, and converting fp16 to float64 is slow
 
 
 class Scanner:
@@ -30,17 +31,27 @@ class Scanner:
         self._coarse = faiss.IndexFlat(dimension, faiss.METRIC_INNER_PRODUCT)
 
     def top(
-        self, rows: HalfMatrix, ranges: Ranges, vector: FloatArray, k: int
+        self,
+        rows: HalfMatrix,
+        ranges: Ranges,
+        vector: FloatArray,
+        k: int,
+        *,
+        spare: int = _SPARE,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """The k best row numbers within the ranges, best first, with their inner products."""
-        count = min(sum(stop - start for start, stop in ranges), k + _SPARE)
+        """The k best row numbers within the ranges, best first, with their inner products.
+
+        ``spare`` more are compared in float64; among more rows than that whose products agree
+        to seven digits, another one than the very best may be returned.
+        """
+        count = min(sum(stop - start for start, stop in ranges), k + spare)
         if count <= 0 or k <= 0:
             return np.empty(0, np.int64), np.empty(0, np.float64)
         labels = self._scan(rows, ranges, vector, count)
         starts = np.array([start for start, _ in ranges], np.int64)
         # the scanner names a row by list (here: range) and offset
         found = starts[labels >> 32] + (labels & 0xFFFFFFFF)
-        return best_of(rows, found, vector, k)
+        return _best(rows, np.sort(found), vector, k)
 
     def _scan(
         self, rows: HalfMatrix, ranges: Ranges, vector: FloatArray, count: int
@@ -72,15 +83,16 @@ class Scanner:
         """As ``top``, among the rows of these numbers (in any order, none twice)."""
         ordered = np.sort(numbers)  # the order in which the pages lie
         gathered = rows[ordered]
-        places, scores = self.top(gathered, [(0, len(ordered))], vector, k)
+        places, scores = self.top(
+            gathered, [(0, len(ordered))], vector, k, spare=_SPARE_OF_SHORTLIST
+        )
         return ordered[places], scores
 
 
-def best_of(
+def _best(
     rows: HalfMatrix, numbers: npt.NDArray[np.int64], vector: FloatArray, k: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """The k best of some rows by products in float64; equal ones in the order of their numbers."""
-    numbers = np.sort(numbers)
+    """The k best of some rows by products in float64; equal ones in the order given."""
     products = rows[numbers].astype(np.float64) @ vector.astype(np.float64)
     order = np.argsort(-products, kind="stable")[:k]
     return numbers[order], products[order]
