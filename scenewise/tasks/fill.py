@@ -141,8 +141,9 @@ def reindex(
                 f"none of the {len(plan.jobs) + len(plan.vanished)} files could be decoded, "
                 "so the library stays as it was; are the drives connected?"
             )
+        refresh(filling.directory, writer, generation.id)  # before it answers
         writer.switch(generation.id)
-        refresh(filling.directory, writer, generation.id)
+        refresh(filling.directory, writer, generation.id)  # drops the old generation's files
     return report
 
 
