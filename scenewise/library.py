@@ -5,7 +5,6 @@ It knows which parts a verb needs and when they are opened; how each works, the 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from scenewise.errors import LibraryNotFoundError, UsageError
 from scenewise.index.catalog import Catalog
 from scenewise.index.encoder_source import EncoderLoader, EncoderSource, check_name
 from scenewise.index.indexer import ProgressCallback
+from scenewise.index.naming import named
 from scenewise.index.reader import FeatureCache, IndexReader
 from scenewise.index.vectors import AnnKind, refresh
 from scenewise.index.windows import Sampling
@@ -220,20 +220,16 @@ class Library:
         return fill.watch(run, folders, stop, recursive=recursive)
 
     def remove(self, videos: Sequence[str | Path] | str | Path) -> int:
-        """Forget videos, named by id, beginning of an id, or path; return how many. Files stay.
+        """Forget videos, named by path, id, beginning of an id, or file name; return how many.
 
-        A path stands for its content, wherever else that lies. Raises UsageError where one is
-        not in the library; then none is removed.
+        Files stay. A path stands for its content, wherever else that lies. Raises UsageError where
+        one is not in the library; then none is removed.
         """
         with Catalog.open(self._directory, write=True) as writer:
-            failed = {path for path, known in writer.known().items() if known.content_hash is None}
-            ids, paths = set(), set()
-            for name in _as_list(videos):
-                lost = failed & {str(name), os.path.realpath(Path(name).expanduser())}
-                if lost:
-                    paths |= lost
-                else:
-                    ids.add(writer.resolve(str(name)))
+            known = writer.videos()
+            meant = [video for name in _as_list(videos) for video in named(known, str(name))]
+            ids = {video.video_id for video in meant if video.video_id is not None}
+            paths = {video.path for video in meant if video.video_id is None}
             count = writer.remove(ids) + writer.forget(paths)
             generation = writer.active()
             if generation is not None:
@@ -265,10 +261,10 @@ class Library:
     ) -> SearchResult:
         """Find moments by words or by a picture file, best first.
 
-        ``min_match`` cuts hits that are less probable. ``video`` names one or several by id,
-        beginning of an id, or path; ``path`` is a pattern for paths or file names; ``after`` and
-        ``before`` are about the file's date (ISO text, date, or seconds since 1970); durations
-        are in seconds. ``group`` "video" gives each video once, with its best moment.
+        ``min_match`` cuts hits that are less probable. ``video`` names one or several by path,
+        id, beginning of an id, or file name; ``path`` is a pattern for paths or file names;
+        ``after`` and ``before`` are about the file's date (ISO text, date, or seconds since 1970);
+        durations are in seconds. ``group`` "video" gives each video once, with its best moment.
 
         Raises UsageError, EncoderError, EncoderMismatchError.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -35,12 +35,8 @@ from scenewise.cli.output import (
 )
 from scenewise.cli.reading import number, whole_number
 from scenewise.errors import UsageError
+from scenewise.index.naming import named
 from scenewise.types import Moment, Video
-
-if TYPE_CHECKING:
-    pass
-
-SHORTEST_PREFIX = 4  # of a video id
 
 
 def list_videos(
@@ -102,7 +98,7 @@ def stats(
 def remove(
     videos: Annotated[
         list[str] | None,
-        typer.Argument(metavar="VIDEO...", help="Videos by id or path.", show_default=False),
+        typer.Argument(metavar="VIDEO...", help="Videos by path, name or id.", show_default=False),
     ] = None,
     missing: Annotated[
         bool, typer.Option("--missing", help="All videos whose files are gone.")
@@ -127,7 +123,7 @@ def remove(
         chosen = (
             [video for video in known if video.state == "missing"]
             if missing
-            else [video for name in videos or () for video in find_videos(known, name)]
+            else [video for name in videos or () for video in named(known, name)]
         )
         chosen = list(dict.fromkeys(chosen))
         if chosen and not dry_run:
@@ -268,31 +264,3 @@ def _plan_cut(out: Output, chosen: list[str | Moment], folder: Path) -> None:
         return
     for name in names:
         out.result(f"would cut {printable(name)} into {printable(folder)}")
-
-
-def find_videos(videos: list[Video], name: str) -> list[Video]:
-    """The entries that a user means by an id, the beginning of one, a path or a file name.
-
-    Several entries only where one content lies under several paths. Raises UsageError.
-    """
-    path = str(Path(name).expanduser().resolve())
-    by_path = [video for video in videos if video.path == path]
-    if by_path:
-        return by_path
-    by_id = [
-        video
-        for video in videos
-        if video.video_id is not None
-        and (video.video_id == name or len(name) >= SHORTEST_PREFIX)
-        and video.video_id.startswith(name)
-    ]
-    found = by_id or [video for video in videos if Path(video.path).name == name]
-    if not found:
-        raise UsageError(
-            f"{printable(name)!r} is no video of this library; "
-            "give an id or a path as `scenewise list` prints it."
-        )
-    if len({video.video_id or video.path for video in found}) > 1:
-        several = ", ".join(printable(video.path) for video in found[:3])
-        raise UsageError(f"{printable(name)!r} could be any of {several}; give more of it.")
-    return found

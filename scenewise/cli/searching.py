@@ -68,7 +68,9 @@ def search(
     ] = "moment",
     video: Annotated[
         str | None,
-        typer.Option(metavar="VIDEO", help="Only in this video: id or path.", show_default=False),
+        typer.Option(
+            metavar="VIDEO", help="Only in this video: path, name or id.", show_default=False
+        ),
     ] = None,
     path: Annotated[
         str | None,
@@ -164,7 +166,9 @@ def search(
 def similar(
     video: Annotated[
         str,
-        typer.Argument(metavar="VIDEO[@TIME]", help="A video by id or path, and an instant of it."),
+        typer.Argument(
+            metavar="VIDEO[@TIME]", help="A video by path, name or id, and an instant of it."
+        ),
     ],
     library: LibraryOption = None,
     top_k: TopKOption = 10,

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import Concepts, EncoderSpec, WindowFeatures
-from scenewise.errors import UsageError
 from scenewise.index.database import DATABASE_FILE, Database, damaged
+from scenewise.index.naming import video_named
 from scenewise.index.records import FileStamp, TextKind, TextSegment
 from scenewise.index.rows import (
     CatalogStats,
@@ -28,12 +28,10 @@ from scenewise.index.rows import (
     Known,
     checksum,
     chunk_from_row,
-    path_key,
 )
 from scenewise.types import Video, VideoState
 
 LAST_SEARCH_FILE = "last-search.json"
-_FEWEST_HEX = 4  # of an abbreviated video id
 _IDS_PER_QUERY = 500  # SQLite allows 999 parameters in its older builds
 _BYTES_AT_ONCE = 8 << 20
 
@@ -152,41 +150,11 @@ class CatalogReader:
         return found
 
     def resolve(self, text: str) -> str:
-        """The video_id meant by a path, a video_id or an abbreviation of one (4 digits or more).
+        """The video_id meant by a path, a video id, the beginning of one, or a file name.
 
-        Raises UsageError where it is none of these, or more than one video's.
+        Raises UsageError where it is none of these, or more than one video's; see ``naming``.
         """
-        row = None
-        if text.strip():
-            for path in dict.fromkeys((text, str(Path(text).expanduser().resolve()))):
-                row = row or self._database.row(
-                    "SELECT v.video_id, l.reason FROM location l "
-                    "LEFT JOIN video v ON v.id = l.video WHERE l.path = ?",
-                    (path_key(path),),
-                )
-        if row is not None:
-            if row[0] is None:
-                raise UsageError(f"{text} could not be indexed ({row[1]}), so it has no moments.")
-            return str(row[0])
-        digits = text.strip().lower()
-        if len(digits) >= _FEWEST_HEX and all(digit in "0123456789abcdef" for digit in digits):
-            rows = self._database.rows(
-                "SELECT video_id FROM video WHERE video_id >= ? AND video_id < ? || 'g' LIMIT 9",
-                (digits, digits),
-            )
-            exact = [row[0] for row in rows if row[0] == digits]
-            if len(rows) == 1 or exact:
-                return str((exact or [rows[0][0]])[0])
-            if rows:
-                shown = ", ".join(row[0] for row in rows[:3])
-                raise UsageError(
-                    f"{text!r} begins the ids of {'more than 8' if len(rows) > 8 else len(rows)} "
-                    f"videos ({shown}{', …' if len(rows) > 3 else ''}); give more digits."
-                )
-        raise UsageError(
-            f"No video of the library {self.directory} is {text!r}; give a path, a video id or its "
-            f"first {_FEWEST_HEX} or more digits (scenewise list shows them)."
-        )
+        return str(video_named(self.videos(), text)[0].video_id)
 
     def paths_of(self, video_id: str) -> tuple[str, ...]:
         """Where a content lies, live paths first."""

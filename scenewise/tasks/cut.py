@@ -6,7 +6,6 @@ It knows hits and file names; cutting itself is ``media.clips``.
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from scenewise.errors import UsageError
 from scenewise.index.catalog import Catalog
+from scenewise.index.naming import video_named
 from scenewise.media import clips
 from scenewise.types import Moment
 
@@ -23,7 +23,7 @@ _TIME = re.compile(r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,9}(?:\.\d*)?|\.\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A span that somebody named: ``video`` is an id, the beginning of one, or a path."""
+    """A span that somebody named; how a video is named: ``index.naming``."""
 
     video: str
     start: float
@@ -112,13 +112,11 @@ def _locate(catalog: Catalog, hit: Cuttable, padding: float) -> clips.Span:
 
 
 def _file_of(catalog: Catalog, hit: Hit) -> tuple[str, float | None]:
-    video_id = catalog.resolve(hit.video)
-    found = next(video for video in catalog.videos() if video.video_id == video_id)
+    entries = video_named(catalog.videos(), hit.video)
+    # the path that was named; a live one, where the content was named by its id
+    found = min(entries, key=lambda video: video.state == "missing")
     if found.duration is not None and hit.start >= found.duration:
         raise UsageError(
             f"{hit} begins behind the end of {found.path}, which is {found.duration:.1f} s long."
         )
-    # the path that was named, where the content has several
-    named = os.path.realpath(Path(hit.video).expanduser())
-    paths = catalog.paths_of(video_id)
-    return (named if named in paths else paths[0]), found.duration
+    return found.path, found.duration

@@ -21,7 +21,7 @@ from scenewise.types import Video
 class Filters:
     """All of them have to hold; None holds always."""
 
-    video: str | Sequence[str] | None = None  # ids, unique beginnings of ids, or paths
+    video: str | Sequence[str] | None = None  # paths, ids, beginnings of ids, file names
     path: str | None = None  # a pattern for whole paths or file names: *, ?, [abc]
     after: When | None = None  # the file's date is this or later
     before: When | None = None  # the file's date is earlier than this

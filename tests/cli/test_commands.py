@@ -497,7 +497,7 @@ def test_remove_refuses_what_it_does_not_know(library: FakeLibrary, run: Run, na
 def test_remove_refuses_an_ambiguous_name(library: FakeLibrary, run: Run) -> None:
     library.entries = [VIDEO, replace(VIDEO, video_id="abcd9999", path="/other/clip.mp4")]
     for name in ("abcd", "clip.mp4"):
-        assert "give more of it" in run("remove", name, "--yes").err
+        assert "could be any of 2 videos" in run("remove", name, "--yes").err
 
 
 def test_remove_asks_and_without_a_terminal_wants_yes(library: FakeLibrary, run: Run) -> None:
