@@ -47,6 +47,7 @@ RIDGE = 0.4  # strength of the ridge, in mean squared singular values of the emb
 TEMPERATURE = 0.1  # of the softmax that turns similarities into weights
 DENSE_SPREAD = 0.08  # standard deviation of the dense inner product over queries and frames
 LATE_SPREAD = 0.08  # likewise of late interaction
+LEAST_SEEN = 0.01  # probability from which a concept is named as a further reason
 PROTOTYPE_STRENGTH = 2.0  # length of a prototype's features: about as sure as real frames are
 
 _ARRAYS = ("phrases", "members", "firsts", "convex", "bias", "visual", "text_map", "prototypes")
@@ -214,6 +215,7 @@ class ConceptSpace:
         """The concepts that the windows share most with the query, with their probability.
 
         The probability is the largest among the windows; the order is weight x probability.
+        After the first, only concepts that are seen and weigh in are named.
         """
         if features.concepts is None or query.concept_weights is None or len(features) == 0:
             return ()
@@ -222,10 +224,14 @@ class ConceptSpace:
         np.maximum.at(seen, indices.ravel(), features.concepts.values.astype(np.float32).ravel())
         share = seen * query.concept_weights
         best = np.argsort(-share, kind="stable")[:limit]
+        named = [
+            number
+            for place, number in enumerate(best)
+            if place == 0 or (seen[number] >= LEAST_SEEN and share[number] > 0.1 * share[best[0]])
+        ]
         return tuple(
-            Why("concept", f"{self.labels[number]} {seen[number]:.2f}")
-            for number in best
-            if share[number] > 0.1 * share[best[0]] > 0
+            Why("concept", f"{self.labels[number]} {_short(float(seen[number]))}")
+            for number in named
         )
 
     def _late(self, query: Query, features: WindowFeatures) -> FloatArray:
@@ -234,6 +240,10 @@ class ConceptSpace:
             raise EncoderError("the concept encoder scores windows that have concepts, got none")
         weights = query.concept_weights[features.concepts.indices]
         return weights * _roots(features.concepts.values)
+
+
+def _short(probability: float) -> str:
+    return f"{probability:.2f}" if probability >= LEAST_SEEN else f"under {LEAST_SEEN}"
 
 
 def _phrases(text: str) -> list[str]:

@@ -151,6 +151,21 @@ def test_explanation_names_what_was_seen(space: ConceptSpace) -> None:
     assert float(probability) == pytest.approx(0.5, abs=0.01)
 
 
+def test_what_is_hardly_seen_is_named_only_where_nothing_else_matches(space: ConceptSpace) -> None:
+    features = space.window_features(logits_of("cat", sure=12.0))
+    details = [reason.detail for reason in space.explain(ask(space, "cat"), features)]
+    assert details == ["cat 1.00"]
+    faint = WindowFeatures(
+        features.vectors,
+        Concepts(
+            np.array([[NAMES.index("flute"), NAMES.index("drum")]], np.uint16),
+            np.array([[0.002, 0.001]], np.float16),
+        ),
+    )
+    details = [reason.detail for reason in space.explain(ask(space, "flute"), faint)]
+    assert details == ["flute under 0.01"]
+
+
 def test_background_holds_one_frame_of_each_concept(space: ConceptSpace) -> None:
     background = space.background()
     assert background.concepts is not None
