@@ -42,7 +42,8 @@ from scenewise.media.film import (
     write_film,
 )
 from scenewise.media.sampling import every
-from scenewise.media.scale import Scaler, Target
+from scenewise.media.scale import Scaler
+from scenewise.media.target import Target
 
 _ROOT = Path(__file__).resolve().parents[1]
 _RATE = Fraction(30)

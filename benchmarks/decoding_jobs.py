@@ -17,7 +17,7 @@ from pathlib import Path
 
 from scenewise.media.decode import VideoReader
 from scenewise.media.sampling import every, uniform
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 
 _SMALL = Target(224, 224)
 

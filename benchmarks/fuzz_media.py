@@ -34,7 +34,7 @@ from scenewise.media import timeline
 from scenewise.media.decode import VideoReader
 from scenewise.media.film import FilmSettings, Sound, barcode_pictures, copy_cut, write_film
 from scenewise.media.sampling import every
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 
 _FRAMES = 75
 _MOST_TIMES = 400  # a damaged clock may claim hours

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from scenewise.encoders.spec import Concepts, EncoderSpec, FloatArray, WindowFeatures
 from scenewise.index.records import EncodedVideo, FileStamp, TextSegment
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 from scenewise.types import Segment
 
 WINDOW_SECONDS = 0.5

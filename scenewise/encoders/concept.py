@@ -30,7 +30,7 @@ from scenewise.encoders.runtimes import RUNTIMES, Session, batches, open_session
 from scenewise.encoders.sentence import SentenceEmbedder, prepare_sentences, sentences_key
 from scenewise.encoders.spec import EncoderSpec, FloatArray, Query, RuntimeName, WindowFeatures
 from scenewise.errors import UsageError
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 from scenewise.models.weights import EFFICIENTNET_LITE0, MINILM_L6_V2
 from scenewise.types import Why
 

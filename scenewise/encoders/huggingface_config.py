@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scenewise.errors import EncoderError
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 
 Family = Literal["clip", "siglip", "siglip2", "xclip"]
 Triple = tuple[float, float, float]

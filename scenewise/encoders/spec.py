@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 from scenewise.types import Why
 
 FloatArray = npt.NDArray[np.float32]

@@ -7,6 +7,7 @@ of one batch and of the clips that are not complete yet, and nothing else of the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,9 @@ from scenewise.encoders.spec import Concepts, Encoder, FloatArray, WindowFeature
 from scenewise.errors import UnreadableMediaError
 from scenewise.index.arrays import join
 from scenewise.index.windows import Times, WindowPlan
-from scenewise.media.decode import Frame
+
+if TYPE_CHECKING:
+    from scenewise.media.decode import Frame
 
 BATCH_BYTES = 16 << 20  # of pixels in one call of the encoder
 BATCH_WINDOWS = 32

@@ -18,9 +18,6 @@ from scenewise.index.discover import stamp as stamp_of
 from scenewise.index.embed import WindowBuilder, unit
 from scenewise.index.records import EncodedVideo, FileStamp, TextSegment
 from scenewise.index.windows import Sampling, plan_windows
-from scenewise.media.decode import VideoReader
-from scenewise.media.shots import ShotDetector
-from scenewise.media.subtitles import read_subtitles
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +81,10 @@ def encode_video(
     if wanted is not None and not wanted(content_hash):
         _check_unchanged(before)
         return Recognised(before, content_hash)
+    # a library is opened for questions too, and those need no decoder
+    from scenewise.media.decode import VideoReader
+    from scenewise.media.shots import ShotDetector
+
     with VideoReader(path) as reader:
         duration = reader.duration
         plan = plan_windows(duration, encoder.spec, sampling)
@@ -128,6 +129,8 @@ def _check_unchanged(before: FileStamp) -> None:
 
 def _read_texts(path: str | Path) -> tuple[tuple[TextSegment, ...], tuple[str, ...]]:
     """Subtitles beside and inside a video; broken ones cost themselves and a warning."""
+    from scenewise.media.subtitles import read_subtitles
+
     try:
         tracks = read_subtitles(path)
     except MediaError as error:

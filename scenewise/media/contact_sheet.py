@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from scenewise.errors import MediaError, StorageError, UsageError
 from scenewise.media.decode import VideoReader
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 from scenewise.types import Moment
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont

@@ -25,7 +25,8 @@ from scenewise.media.frames import Decoded, FrameFinder, Mode
 from scenewise.media.packets import Damage, Ticks
 from scenewise.media.plan import keyframe_pts
 from scenewise.media.probe import MediaInfo, examine
-from scenewise.media.scale import Scaler, Target
+from scenewise.media.scale import Scaler
+from scenewise.media.target import Target
 from scenewise.media.timeline import Timeline
 from scenewise.media.walk import Walker
 

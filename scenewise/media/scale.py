@@ -22,8 +22,8 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from PIL import Image, ImageOps
 
 from scenewise.errors import UnreadableMediaError
+from scenewise.media.target import Target
 
-ScaleMode = Literal["squash", "crop", "fit", "original"]
 Rotation = Literal[0, 90, 180, 270]
 Picture = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -51,32 +51,6 @@ _MATRICES = {
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The wanted picture.
-
-    squash: exactly ``width`` x ``height``, the aspect is not kept.
-    crop: the short edge is scaled to ``resize_shortest`` (None: to just cover the target), then
-    ``width`` x ``height`` is cut from the centre.
-    fit: scaled to fit inside ``width`` x ``height``, no bars, even sizes.
-    original: display size (upright, square pixels).
-    """
-
-    width: int = 224
-    height: int = 224
-    mode: ScaleMode = "squash"
-    resize_shortest: int | None = None
-    interpolation: Literal["bicubic", "bilinear", "area"] = "bicubic"
-
-    def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            raise ValueError(
-                f"a picture needs a size of at least 1, got {self.width}x{self.height}"
-            )
-        if self.resize_shortest is not None and self.resize_shortest < 1:
-            raise ValueError(f"resize_shortest is at least 1, got {self.resize_shortest}")
 
 
 @dataclass(frozen=True, slots=True)

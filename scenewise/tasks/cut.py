@@ -10,12 +10,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scenewise.errors import UsageError
 from scenewise.index.catalog import Catalog
 from scenewise.index.naming import video_named
-from scenewise.media import clips
 from scenewise.types import Moment
+
+if TYPE_CHECKING:  # the decoder is loaded when something is cut, not when a hit is read
+    from scenewise.media import clips
 
 TIME_FORMS = "seconds (135.5), mm:ss (02:15.5) or hh:mm:ss (00:02:15.5)"
 _TIME = re.compile(r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,9}(?:\.\d*)?|\.\d+)")
@@ -79,6 +82,8 @@ def cut_hits(
     reel: str | Path | None = None,
 ) -> list[Path]:
     """See ``Library.cut``. Files of the same name are replaced."""
+    from scenewise.media import clips
+
     if not (math.isfinite(padding) and padding >= 0):
         raise UsageError(f"padding = {padding:g} is not allowed; give seconds, 0 or more.")
     if not hits:
@@ -97,6 +102,8 @@ def cut_hits(
 
 def _locate(catalog: Catalog, hit: Cuttable, padding: float) -> clips.Span:
     """Which seconds of which file; UsageError where there is no such video or file."""
+    from scenewise.media.clips import Span
+
     if isinstance(hit, str):
         hit = parse_hit(hit)
     if isinstance(hit, Moment):
@@ -108,7 +115,7 @@ def _locate(catalog: Catalog, hit: Cuttable, padding: float) -> clips.Span:
     end = hit.end + padding
     if duration is not None:
         end = min(end, duration)
-    return clips.Span(Path(path), max(0.0, hit.start - padding), end)
+    return Span(Path(path), max(0.0, hit.start - padding), end)
 
 
 def _file_of(catalog: Catalog, hit: Hit) -> tuple[str, float | None]:

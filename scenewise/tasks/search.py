@@ -15,7 +15,6 @@ from scenewise.encoders.spec import Encoder, Query
 from scenewise.errors import UsageError
 from scenewise.index.calibration import Calibrator
 from scenewise.index.reader import IndexReader
-from scenewise.media.scale import load_picture
 from scenewise.tasks.filters import Filters, allowed_chunks
 from scenewise.tasks.hits import Group, rank_moments, to_result
 from scenewise.tasks.query import When, normalise
@@ -68,6 +67,8 @@ def search_image(
     reader: IndexReader, encoder: Encoder, calibrator: Calibrator, path: str | Path, wish: Wish
 ) -> SearchResult:
     """Moments that look like a picture file. Raises UnreadableMediaError."""
+    from scenewise.media.scale import load_picture  # words need no decoder
+
     picture = load_picture(Path(path).expanduser(), encoder.spec.target)
     return _search(reader, encoder, calibrator, str(path), encoder.encode_image(picture), wish)
 

@@ -17,9 +17,9 @@ from PIL import Image
 from scenewise.cli import demo
 from scenewise.errors import MissingExtraError, StorageError
 from scenewise.media.decode import VideoReader
-from scenewise.media.scale import Target
 from scenewise.media.shots import ShotDetector
 from scenewise.media.subtitles import read_subtitles
+from scenewise.media.target import Target
 
 SHORT = demo.Film(
     "short.mp4",

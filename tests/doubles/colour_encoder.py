@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from scenewise.encoders.spec import Concepts, EncoderSpec, FloatArray, Query, WindowFeatures
 from scenewise.errors import EncoderError, UnknownEncoderError
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 from scenewise.types import Why
 
 COLOURS = ("black", "blue", "green", "cyan", "red", "magenta", "yellow", "white")

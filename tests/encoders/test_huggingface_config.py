@@ -10,7 +10,7 @@ import pytest
 
 from scenewise.encoders.huggingface_config import read_config, read_licence
 from scenewise.errors import EncoderError
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 
 IMAGENET: dict[str, Any] = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 HALF: dict[str, Any] = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}

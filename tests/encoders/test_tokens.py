@@ -15,7 +15,7 @@ import tokenizers
 from scenewise.encoders.huggingface_config import CheckpointConfig, Family
 from scenewise.encoders.tokens import TextTokens, write_tokenizer
 from scenewise.errors import EncoderError
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 
 TEXTS = (
     "a photo of a cat",

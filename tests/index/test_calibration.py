@@ -20,7 +20,7 @@ from scenewise.index.calibration import (
     is_found,
     standing,
 )
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 from scenewise.types import Why
 
 QUERY = Query("a cat", np.ones(1, np.float32))

@@ -32,7 +32,7 @@ from scenewise.media.film import (
     write_film,
 )
 from scenewise.media.probe import probe
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 
 RATE = 48_000
 WHOLE = Target(mode="original")

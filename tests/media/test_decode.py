@@ -30,7 +30,8 @@ from scenewise.media.film import (
     write_film,
 )
 from scenewise.media.packets import Damage
-from scenewise.media.scale import Scaler, Target
+from scenewise.media.scale import Scaler
+from scenewise.media.target import Target
 
 FRAMES = 240
 WIDTH, HEIGHT = 160, 96
@@ -456,7 +457,7 @@ def test_memory_does_not_grow_with_what_is_read(folder: Path) -> None:
     code = f"""
 import pathlib
 from scenewise.media.decode import VideoReader
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 
 def peak_mb():
     status = pathlib.Path("/proc/self/status").read_text()

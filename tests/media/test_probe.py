@@ -15,7 +15,7 @@ from scenewise.media import timeline
 from scenewise.media.decode import VideoReader
 from scenewise.media.film import FilmSettings, Sound, barcode_pictures, write_film
 from scenewise.media.probe import probe
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 
 NTSC = Fraction(30000, 1001)
 TONE = Sound(np.sin(np.arange(22_050) / 20).astype(np.float32)[None], 22_050)

@@ -20,11 +20,11 @@ from scenewise.media.film import FilmSettings, Picture, noise_picture, write_fil
 from scenewise.media.scale import (
     Geometry,
     Scaler,
-    Target,
     load_picture,
     plan_geometry,
     scale_picture,
 )
+from scenewise.media.target import Target
 
 CLIP = Target(224, 224, mode="crop", resize_shortest=224)
 # the weights of red and blue, by ITU-R BT.601 and BT.709

@@ -16,7 +16,8 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
-from scenewise.media.scale import Target, load_picture
+from scenewise.media.scale import load_picture
+from scenewise.media.target import Target
 from scenewise.models.backbones.efficientnet_lite import (
     CROP_PADDING,
     PIXEL_MEAN,

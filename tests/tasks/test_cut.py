@@ -13,7 +13,7 @@ from colour_films import write_colours
 from scenewise.errors import UsageError
 from scenewise.library import Library
 from scenewise.media.decode import VideoReader
-from scenewise.media.scale import Target
+from scenewise.media.target import Target
 from scenewise.tasks.cut import Hit, parse_hit, parse_time
 
 
