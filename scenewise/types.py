@@ -117,6 +117,7 @@ class Video:
     windows: int = 0
     size: int = 0  # bytes
     modified: float = 0.0  # file date, seconds since 1970
+    warnings: tuple[str, ...] = ()  # what of a ready file could not be read
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape."""
@@ -148,6 +149,7 @@ class IndexReport:
     video_seconds: float  # seconds of video that were decoded
     wall_seconds: float
     interrupted: bool = False
+    damaged: tuple[Failure, ...] = ()  # of the indexed: files that could be read only in part
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape."""

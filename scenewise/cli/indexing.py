@@ -6,6 +6,7 @@ They read options, show progress and sum up; the library does the work.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -32,7 +33,7 @@ from scenewise.errors import UsageError
 
 if TYPE_CHECKING:
     from scenewise.library import Library
-    from scenewise.types import IndexReport
+    from scenewise.types import Failure, IndexReport
 
 SOME_FAILED, INTERRUPTED = 3, 130
 FAILURES_SHOWN = 20
@@ -186,11 +187,8 @@ def _print_report(
         (out.record if stream else out.document)(report.to_dict())
     else:
         out.result(summary(report, dry_run=dry_run))
-    for failure in report.failed[: None if out.verbose else FAILURES_SHOWN]:
-        warn(f"failed: {printable(failure.path)}: {printable(failure.reason)}")
-    hidden = 0 if out.verbose else len(report.failed) - FAILURES_SHOWN
-    if hidden > 0:
-        warn(f"… and {hidden} more; `scenewise list` names them all.")
+    _print_files(out, "damaged", report.damaged)
+    _print_files(out, "failed", report.failed)
     if report.skipped_failed:
         out.note(
             f"{plural(report.skipped_failed, 'file')} failed before and did not change; "
@@ -198,6 +196,15 @@ def _print_report(
         )
     if report.interrupted:
         warn("interrupted; what is indexed is kept. Give the same command again to go on.")
+
+
+def _print_files(out: Output, what: str, files: Sequence[Failure]) -> None:
+    """A line for each file that there is something to say of, on stderr."""
+    shown = len(files) if out.verbose else FAILURES_SHOWN
+    for file in files[:shown]:
+        warn(f"{what}: {printable(file.path)}: {printable(file.reason)}")
+    if len(files) > shown:
+        warn(f"… and {len(files) - shown} more {what}; `scenewise list` names them all.")
 
 
 def summary(report: IndexReport, *, dry_run: bool = False) -> str:
@@ -208,6 +215,8 @@ def summary(report: IndexReport, *, dry_run: bool = False) -> str:
         if not dry_run:
             took += f" in {rough_duration(report.wall_seconds)}"
         parts[0] += f" ({took})"
+    if report.damaged:
+        parts.append(f"{len(report.damaged)} of them damaged and indexed in part")
     for count, words in (
         (report.unchanged, "unchanged"),
         (report.recognised, "known under another path"),

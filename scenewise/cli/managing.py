@@ -47,8 +47,8 @@ def list_videos(
 ) -> None:
     """List the videos of the library.
 
-    One line each: state, duration, id, path, and why it failed. In a pipe, columns are separated
-    by tabs and nothing is shortened.
+    One line each: state, duration, id, path, and what is wrong with it. In a pipe, columns are
+    separated by tabs and nothing is shortened.
     """
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     with open_library(settings_of(library=library)) as opened:
@@ -67,7 +67,7 @@ def _row(video: Video) -> tuple[str, ...]:
         "-" if video.duration is None else clock(video.duration),
         (video.video_id or "-")[:12],
         printable(video.path),
-        printable(video.reason or ""),
+        printable(video.reason or "; ".join(video.warnings)),
     )
 
 

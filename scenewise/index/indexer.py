@@ -52,6 +52,7 @@ class _Tally:
     recognised: int = 0
     unchanged: int = 0
     failed: list[Failure] = field(default_factory=list)
+    damaged: list[Failure] = field(default_factory=list)
     video_seconds: float = 0.0
 
     def progress(self, path: str) -> Progress:
@@ -174,6 +175,7 @@ def run_index(
         video_seconds=tally.video_seconds,
         wall_seconds=time.monotonic() - tally.started,
         interrupted=interrupt.is_set() or (stop() and tally.done < tally.total),
+        damaged=tuple(sorted(tally.damaged, key=lambda failure: failure.path)),
     )
 
 
@@ -211,8 +213,8 @@ class _Committer:
                 return []
             return [self._recognise(outcome.content_hash, outcome.stamp)]
         self._catalog.commit_video(self._generation_id, outcome)
-        for warning in outcome.warnings:
-            logger.info("%s: %s", outcome.stamp.path, warning)
+        if outcome.warnings:
+            tally.damaged.append(Failure(outcome.stamp.path, "; ".join(outcome.warnings)))
         tally.indexed += 1
         tally.video_seconds += outcome.duration
         others = self._waiting.pop(outcome.content_hash, [])

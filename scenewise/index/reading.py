@@ -127,12 +127,12 @@ class CatalogReader:
         """
         rows = self._database.rows(
             "SELECT v.video_id, l.path, v.duration, l.missing, l.reason, c.windows, l.size, "
-            "l.modified_ns FROM location l LEFT JOIN video v ON v.id = l.video "
+            "l.modified_ns, c.warnings FROM location l LEFT JOIN video v ON v.id = l.video "
             "LEFT JOIN chunk c ON c.video = v.id AND c.generation = "
             "(SELECT id FROM generation WHERE state = 'active') ORDER BY l.path"
         )
         found = []
-        for video_id, key, duration, missing, reason, windows, size, modified_ns in rows:
+        for video_id, key, duration, missing, reason, windows, size, modified_ns, said in rows:
             failed = reason is not None and not windows
             state: VideoState = "missing" if missing else "failed" if failed else "ready"
             found.append(
@@ -145,6 +145,7 @@ class CatalogReader:
                     windows=windows or 0,
                     size=size,
                     modified=modified_ns / 1e9,
+                    warnings=tuple(json.loads(said)) if said else (),
                 )
             )
         return found

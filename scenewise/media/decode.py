@@ -93,11 +93,11 @@ class VideoReader:
         """What was damaged, one sentence each; grows while frames are read."""
         said = list(self._timeline.notes)
         if self._damage.unreadable:
-            said.append(f"{self._damage.unreadable} stretches of the file could not be read")
+            said.append(f"{self._damage.unreadable} stretch(es) of the file could not be read")
         if self._damage.undecodable:
-            said.append(f"{self._damage.undecodable} packets could not be decoded")
+            said.append(f"{self._damage.undecodable} packet(s) could not be decoded")
         if self._substitutes:
-            said.append(f"{self._substitutes} wanted frames were replaced by the last good one")
+            said.append(f"{self._substitutes} wanted frame(s) replaced by the last good one")
         return tuple(said)
 
     @property

@@ -227,10 +227,22 @@ def test_index_sums_up_on_stdout_and_shows_progress_on_stderr(
     assert "1 file failed before and did not change; --retry-failed tries again." in done.err
 
 
+def test_files_that_were_indexed_in_part_are_named(library: FakeLibrary, run: Run) -> None:
+    library.report = report(damaged=(Failure("/films/torn.mkv", "it breaks off"),))
+    done = run("index", "films")
+    assert (done.code, done.lines) == (
+        0,
+        ["indexed 2 videos (2 min of video in 4 s), 1 of them damaged and indexed in part"],
+    )
+    assert "damaged: /films/torn.mkv: it breaks off" in done.err
+    assert run("index", "films", "--json").json["damaged"][0]["reason"] == "it breaks off"
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
         ({}, 0),
+        ({"damaged": (failure(),)}, 0),
         ({"indexed": 0, "unchanged": 5}, 0),
         ({"indexed": 0, "recognised": 1, "failed": (failure(),)}, 3),
         ({"failed": (failure(),)}, 3),
@@ -449,6 +461,13 @@ def test_list_in_a_pipe_is_tab_separated_and_whole(library: FakeLibrary, run: Ru
         ["missing", "01:02:05.0", "bbbb1234ef56", "/films/gone.mp4", ""],
         ["failed", "-", "-", "/films/bad.mp4", "is no video that can be read"],
     ]
+
+
+def test_list_says_what_of_a_ready_file_could_not_be_read(library: FakeLibrary, run: Run) -> None:
+    library.entries = [replace(VIDEO, warnings=("2 packet(s) could not be decoded", "it is short"))]
+    assert run("list").lines[0].endswith("\t2 packet(s) could not be decoded; it is short")
+    (shape,) = run("list", "--json").json["videos"]
+    assert (shape["state"], len(shape["warnings"])) == ("ready", 2)
 
 
 def test_list_json(library: FakeLibrary, run: Run) -> None:

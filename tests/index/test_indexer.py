@@ -218,6 +218,22 @@ def test_a_second_run_does_nothing(place: Place) -> None:
     }
 
 
+def test_a_film_that_breaks_off_is_indexed_in_part_and_says_so(place: Place) -> None:
+    whole = place.put("red-blue.mp4", "whole.mp4")
+    torn = write_colours(place.films / "torn.mkv", [("red", 4.0), ("blue", 4.0)])
+    with torn.open("r+b") as file:
+        file.truncate(torn.stat().st_size * 5 // 8)
+    report = place.index()
+    assert counts(report) == (2, 0, 0, 0, 0, 0)
+    (damaged,) = report.damaged
+    assert (Path(damaged.path), "the header tells of 8.0 s" in damaged.reason) == (torn, True)
+    with place.catalog() as catalog:
+        said = {video.path: video.warnings for video in catalog.videos()}
+    assert said[str(whole)] == ()
+    assert "; ".join(said[str(torn)]) == damaged.reason
+    assert place.index().damaged == ()  # said once, by the run that indexed it
+
+
 def test_progress_counts_files_and_seconds(place: Place) -> None:
     for name in ("red-blue.mp4", "green.mkv", "broken.mp4"):
         place.put(name)

@@ -411,7 +411,7 @@ class TestDamage:
         assert [read_barcode(frame.image) for frame in frames] == [100, 119, 119]
         assert frames[1].time == pytest.approx(119 / 25)
         assert any("could not be decoded" in sentence for sentence in told)
-        assert "2 wanted frames were replaced by the last good one" in told
+        assert "2 wanted frame(s) replaced by the last good one" in told
 
     def test_all_pictures_destroyed(self, intact: Path, folder: Path) -> None:
         data = bytearray(intact.read_bytes())
