@@ -18,14 +18,13 @@ from colour_films import write_colours
 
 from scenewise.config import Settings
 from scenewise.errors import EncoderError, ScenewiseError, UsageError
-from scenewise.index import encode_video as encode_video_module
 from scenewise.index.catalog import Catalog
 from scenewise.index.discover import stamp
 from scenewise.index.encode_video import Recognised, attempt, encode_video, hash_file
 from scenewise.index.encoder_source import EncoderSource
 from scenewise.index.records import EncodedVideo, FileStamp
 from scenewise.index.windows import Sampling
-from scenewise.media.subtitles import read_subtitles
+from scenewise.media import subtitles
 from scenewise.tasks.fill import Beginning, Filling, index_paths, reindex
 from scenewise.types import IndexReport, Progress
 
@@ -187,17 +186,17 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = place.put("white.mp4")
-    original = read_subtitles
+    original = subtitles.read_subtitles
 
     def meanwhile(name: str | Path) -> object:
         with path.open("ab") as file:
             file.write(b"more")
         return original(name)
 
-    monkeypatch.setattr(encode_video_module, "read_subtitles", meanwhile)
+    monkeypatch.setattr(subtitles, "read_subtitles", meanwhile)
     report = place.index()
     assert "changed while it was read" in report.failed[0].reason
-    monkeypatch.setattr(encode_video_module, "read_subtitles", original)
+    monkeypatch.setattr(subtitles, "read_subtitles", original)
     assert counts(place.index()) == (1, 0, 0, 0, 0, 0)  # changed since, so tried again
 
 
