@@ -19,7 +19,7 @@ from scenewise.index.encoder_source import EncoderLoader, EncoderSource, check_n
 from scenewise.index.indexer import ProgressCallback
 from scenewise.index.naming import named
 from scenewise.index.reader import FeatureCache, IndexReader
-from scenewise.index.vectors import AnnKind, refresh
+from scenewise.index.vectors import AnnKind, built_kind, refresh
 from scenewise.index.windows import Sampling
 from scenewise.tasks import fill
 from scenewise.tasks.cut import Cuttable, cut_hits
@@ -133,7 +133,7 @@ class Library:
         recursive: bool = True,
         workers: int | None = None,
         retry_failed: bool = False,
-        ann: AnnKind = "auto",
+        ann: AnnKind | None = None,
         dry_run: bool = False,
         progress: ProgressCallback | None = None,
     ) -> IndexReport:
@@ -142,6 +142,7 @@ class Library:
         ``fps`` frames per second make a window each, or ``frames`` uniform ones make the only
         window of a video; a library has one sampling, chosen when it is first filled (default:
         that of the settings, 2 frames per second). ``workers`` processes, one per core if None.
+        ``ann`` says how vectors are searched from now on; None leaves it, at first "auto".
         ``dry_run`` writes nothing and counts the files that would be looked at as ``indexed``.
         Ctrl-C lets the running videos finish, and a second one ends at once.
 
@@ -354,6 +355,7 @@ class Library:
             missing=totals.missing if totals else 0,
             failed=totals.failed if totals else 0,
             size_bytes=size,
+            search_index=built_kind(folder, generation.id) if generation else None,
         )
 
     # what is open

@@ -171,6 +171,7 @@ class LibraryStats:
     missing: int  # paths
     failed: int  # paths
     size_bytes: int  # of the whole folder
+    search_index: str | None = None  # exact, ivfpq or rabitq; None: no files, all is scanned
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape."""

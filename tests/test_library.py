@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from colour_encoder import load_colours
-from colour_films import write_colours
+from colour_films import write_colours, write_noise
 
 from scenewise.config import Settings
 from scenewise.errors import (
@@ -22,7 +22,9 @@ from scenewise.errors import (
     LibraryNotFoundError,
     UsageError,
 )
+from scenewise.index import ann
 from scenewise.index.catalog import Catalog
+from scenewise.index.vectors import AnnKind
 from scenewise.library import Library
 from scenewise.types import IndexReport, Progress
 
@@ -196,6 +198,23 @@ def test_one_vector_per_video(films: Path, tmp_path: Path) -> None:
         hit = library.search("green").hits[0]
     assert hit.start == 0
     assert hit.end == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("kind", ["ivfpq", "rabitq"])
+def test_the_kind_of_search_index_stays_until_another_is_named(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: AnnKind
+) -> None:
+    monkeypatch.setattr(ann, "FEWEST_ROWS", 50)  # so that few films suffice
+    noisy = write_noise(tmp_path / "films" / "noise.mp4", seconds=10.0)
+    with opened(tmp_path / "library") as library:
+        assert library.stats().search_index is None
+        library.index(noisy, fps=10, ann=kind, workers=1)
+        assert library.stats().search_index == kind
+        library.index(films, workers=1)
+        assert library.stats().search_index == kind
+        assert library.search("green").hits[0].path == str((films / "green.mkv").resolve())
+        library.index(films, ann="exact", workers=1)
+        assert library.stats().search_index == "exact"
 
 
 def test_settings_begin_a_library(films: Path, tmp_path: Path) -> None:

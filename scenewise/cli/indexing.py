@@ -56,9 +56,13 @@ def index(
         bool, typer.Option("--retry-failed", help="Try files again that failed before.")
     ] = False,
     ann: Annotated[
-        Literal["auto", "exact", "ivfpq", "rabitq"],
-        typer.Option("--ann", help="Vector index: exact scan, or approximate for big libraries."),
-    ] = "auto",
+        Literal["auto", "exact", "ivfpq", "rabitq"] | None,
+        typer.Option(
+            "--ann",
+            help="Vector index from now on: exact scan, or approximate for big libraries.",
+            show_default=False,
+        ),
+    ] = None,
     watch_folder: Annotated[
         bool, typer.Option("--watch-folder", help="Stay, and index what changes, until Ctrl-C.")
     ] = False,
@@ -77,7 +81,7 @@ def index(
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     if fps is not None and frames is not None:
         raise UsageError("--fps and --frames exclude each other; give one of them.")
-    if watch_folder and (dry_run or retry_failed or ann != "auto"):
+    if watch_folder and (dry_run or retry_failed or ann is not None):
         raise UsageError(
             "--watch-folder goes without --dry-run, --retry-failed and --ann; "
             "run once with those first."

@@ -89,7 +89,8 @@ def encode_video(
         duration = reader.duration
         plan = plan_windows(duration, encoder.spec, sampling)
         builder = WindowBuilder(encoder, plan)
-        detector = None if plan.pooled else ShotDetector()
+        # a few frames of a whole video, seconds or minutes apart, tell nothing of its shots
+        detector = ShotDetector() if sampling.frames is None else None
         for frame in reader.read(builder.wanted_times.tolist(), encoder.spec.target):
             builder.add(frame)
             if detector is not None and not frame.substitute:

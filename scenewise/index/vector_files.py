@@ -102,6 +102,15 @@ def problems(directory: Path, catalog: CatalogReader, generation_id: int) -> lis
     return [] if files is None else derived_files.problems(files.build)
 
 
+def built_kind(directory: Path, generation_id: int) -> BuildKind | None:
+    """What the newest files of a generation are, told by their manifest; None without any."""
+    try:
+        build = derived_files.newest_build(directory, generation_id)
+    except (DamagedBuildError, OSError):
+        return None
+    return None if build is None else cast(BuildKind, build.facts.get("kind"))
+
+
 def _kind_for(ann: AnnKind, known: ChunkRows) -> BuildKind:
     count = int(known.windows.sum())
     if count < ann_index.FEWEST_ROWS:

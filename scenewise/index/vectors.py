@@ -32,13 +32,22 @@ from scenewise.index.vector_files import (
     AnnKind,
     BuildKind,
     VectorFiles,
+    built_kind,
     compare,
     open_files,
     problems,
     refresh,
 )
 
-__all__ = ["AnnKind", "BuildKind", "IndexStatus", "VectorIndex", "problems", "refresh"]
+__all__ = [
+    "AnnKind",
+    "BuildKind",
+    "IndexStatus",
+    "VectorIndex",
+    "built_kind",
+    "problems",
+    "refresh",
+]
 
 _EXACT_SUBSET_ROWS = 100_000  # a filter that leaves fewer is answered exactly
 _PROPOSALS_PER_HIT = 4

@@ -81,7 +81,7 @@ def index_paths(
     *,
     recursive: bool = True,
     retry_failed: bool = False,
-    ann: AnnKind = "auto",
+    ann: AnnKind | None = None,
     dry_run: bool = False,
     may_be_empty: bool = False,
 ) -> IndexReport:
@@ -127,10 +127,11 @@ def reindex(
             encoder, runtime = begun.spec.name, begun.spec.runtime
             asked = Sampling.parse(begun.sampling)
         spec = filling.source.get(encoder or active.spec.name, runtime).spec
-        if asked == Sampling() and active.spec.frames_per_window == spec.frames_per_window:
-            sampling = Sampling.parse(active.sampling)
-        else:
-            sampling = choose_sampling(asked, spec, fps)
+        kept = Sampling.parse(active.sampling)
+        alike = active.spec.frames_per_window == spec.frames_per_window
+        if asked == Sampling() and (alike or kept.frames is not None):
+            asked = kept
+        sampling = choose_sampling(asked, spec, fps)
         generation = writer.begin(spec, str(sampling))
         plan = plan_reindex(writer, generation.id)
         report = filling.run(writer, generation, plan)

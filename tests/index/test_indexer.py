@@ -390,6 +390,21 @@ def test_reindex_fills_another_generation_and_switches(place: Place) -> None:
         assert sum(video.windows for video in catalog.videos()) == 3  # 3.3 s, stride 1 s
 
 
+def test_reindex_keeps_one_vector_per_video_or_says_why_not(place: Place) -> None:
+    place.put("green.mkv")
+    place.index(asked=Sampling(frames=4))
+    place.reindex(encoder="colour-clips")  # which takes clips of 4 frames
+    with place.catalog() as catalog:
+        generation = catalog.active()
+        assert generation is not None
+        assert (generation.spec.name, generation.sampling) == ("colour-clips", "frames=4")
+    place.reindex(encoder="colours", asked=Sampling(frames=3))
+    with pytest.raises(UsageError, match="--frames 3 is not allowed with this encoder"):
+        place.reindex(encoder="colour-clips")
+    with place.catalog() as catalog:
+        assert catalog.filling() is None
+
+
 def test_a_stopped_reindex_goes_on_where_it_was(place: Place) -> None:
     for name in ("red-blue.mp4", "green.mkv", "white.mp4"):
         place.put(name)
