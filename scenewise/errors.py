@@ -1,6 +1,6 @@
 """The one error tree. Every error that a user can cause or meet is one of these.
 
-It knows names and exit codes, and nothing of what raises them.
+It knows names and exit codes, and how to quote a foreign error; nothing of what raises them.
 
     ScenewiseError                  exit code 1
     ├── UsageError                  exit code 2: a value that is not allowed
@@ -81,3 +81,9 @@ class EncoderMismatchError(LibraryError):
 
 class StorageError(LibraryError):
     """The disk is full, read-only, or permission is missing."""
+
+
+def first_line(error: BaseException) -> str:
+    """What a foreign error says, as a part of a sentence: its first line without the dot."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")

@@ -14,6 +14,15 @@ WhyKind = Literal["concept", "similarity", "image", "video"]
 VideoState = Literal["ready", "failed", "missing"]
 
 
+def clock(seconds: float) -> str:
+    """A time as people read it, to a tenth: ``mm:ss.f``, from one hour on ``hh:mm:ss.f``."""
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{minutes:02d}:{rest // 10:02d}.{rest % 10}"
+    return f"{hours:02d}:{text}" if hours else text
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A span of time in one video: ``[start, end)`` in seconds, ``0 <= start <= end``."""

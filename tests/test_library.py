@@ -233,6 +233,22 @@ def test_workers_fill_a_library_like_one_process(filled: Path, films: Path, tmp_
         assert library.search("red") == mine
 
 
+def test_a_film_that_kills_its_worker_is_a_failed_file(films: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    shutil.copytree(films, folder)
+    write_colours(folder / "deadly.mp4", [("magenta", 1.0)])
+    with opened(tmp_path / "library", encoder="deadly") as library:
+        report = library.index(folder, workers=2)
+        assert report.indexed == 3
+        (failure,) = report.failed
+        assert Path(failure.path).name == "deadly.mp4"
+        assert "the worker process died" in failure.reason
+        (failed,) = [video for video in library.videos() if video.state == "failed"]
+        assert (failed.path, failed.reason) == (failure.path, failure.reason)
+        again = library.index(folder, workers=2)
+        assert (again.unchanged, again.skipped_failed, again.failed) == (3, 1, ())
+
+
 def test_a_watched_folder_is_kept_up_to_date(tmp_path: Path) -> None:
     films = tmp_path / "films"
     films.mkdir()

@@ -26,7 +26,6 @@ from scenewise.cli.options import (
 from scenewise.cli.output import (
     Output,
     byte_size,
-    clock,
     plural,
     printable,
     rough_duration,
@@ -36,7 +35,7 @@ from scenewise.cli.output import (
 from scenewise.cli.reading import number, whole_number
 from scenewise.errors import UsageError
 from scenewise.index.naming import named
-from scenewise.types import Moment, Video
+from scenewise.types import Moment, Video, clock
 
 
 def list_videos(

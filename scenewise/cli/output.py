@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenewise.types import Moment, SearchResult
+from scenewise.types import Moment, SearchResult, clock
 
 # C0 and C1 controls, line and paragraph separators, bidirectional marks, lone surrogates: none of
 # them may reach a terminal or break a line, and all of them are allowed in file names
@@ -140,15 +140,6 @@ def shell_quoted(path: str | Path) -> str:
         for byte in os.fsencode(text)
     )
     return f"$'{escaped}'"
-
-
-def clock(seconds: float) -> str:
-    """``mm:ss.f``, and ``hh:mm:ss.f`` from one hour on; rounded to tenths of a second."""
-    tenths = round(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{minutes:02d}:{rest // 10:02d}.{rest % 10}"
-    return f"{hours:02d}:{text}" if hours else text
 
 
 def rough_duration(seconds: float) -> str:

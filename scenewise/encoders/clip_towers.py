@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 
 from scenewise.encoders.hub import Checkpoint
 from scenewise.encoders.huggingface_config import CheckpointConfig, Family
-from scenewise.errors import EncoderError
+from scenewise.errors import EncoderError, first_line
 
 _CLASSES: dict[Family, str] = {
     "clip": "CLIPModel",
@@ -56,7 +56,7 @@ def load_network(checkpoint: Checkpoint, config: CheckpointConfig) -> Any:
             )
         except Exception as error:  # damaged files raise whatever their reader raises
             raise EncoderError(
-                f"{checkpoint.name}: the weights cannot be loaded: {_first_line(error)}. "
+                f"{checkpoint.name}: the weights cannot be loaded: {first_line(error)}. "
                 "Fetch the checkpoint again."
             ) from error
     mismatched = sorted(str(entry[0]) for entry in report["mismatched_keys"])
@@ -236,8 +236,3 @@ def _quiet() -> Iterator[None]:
         transformers_logging.set_verbosity(level)
         if bars:
             transformers_logging.enable_progress_bar()
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scenewise.encoders.runtimes import PROGRAM_NAMES, open_session
-from scenewise.errors import EncoderError
+from scenewise.errors import EncoderError, first_line
 
 if TYPE_CHECKING:  # for the annotations alone: importing torch costs more than a second
     import torch
@@ -56,38 +56,12 @@ def export_onnx(
 
     axes = _axes(input_names, dynamic_batch, dynamic_axes)
     shapes = tuple({axis: _dimension(name) for axis, name in axes[key].items()} for key in axes)
-    weight_bytes = sum(tensor.nbytes for tensor in module.state_dict().values())
     module.eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as scratch:
         fresh = Path(scratch) / path.name
         with _quiet(), torch.no_grad():
-            try:
-                traced = torch.export.export(
-                    module, example_inputs, dynamic_shapes=shapes, strict=False
-                )
-                torch.onnx.export(
-                    traced,
-                    (),
-                    fresh,
-                    input_names=list(input_names),
-                    output_names=list(output_names),
-                    dynamo=True,
-                    external_data=weight_bytes > _ONE_FILE_BYTES,
-                    verbose=False,
-                )
-                if program:
-                    names = {"inputs": list(input_names), "outputs": list(output_names)}
-                    torch.export.save(
-                        traced,
-                        fresh.with_suffix(".pt2"),
-                        extra_files={PROGRAM_NAMES: json.dumps(names)},
-                    )
-            except Exception as error:  # the exporter raises anything at all
-                first_line = (str(error).strip().splitlines() or [repr(error)])[0]
-                raise EncoderError(
-                    f"The network cannot be exported to {path.name}: {first_line}"
-                ) from error
+            _write(module, example_inputs, fresh, input_names, output_names, shapes, program)
             checked = tuple(
                 _another(tensor, axes[name])
                 for name, tensor in zip(input_names, example_inputs, strict=True)
@@ -97,6 +71,44 @@ def export_onnx(
         for file in sorted(Path(scratch).iterdir(), key=lambda file: file.name == path.name):
             file.replace(path.parent / file.name)
     return worst
+
+
+def _write(
+    module: torch.nn.Module,
+    example_inputs: tuple[torch.Tensor, ...],
+    path: Path,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    shapes: tuple[dict[int, object], ...],
+    program: bool,
+) -> None:
+    """Trace, and write the ONNX file and where wanted the traced program; unchecked."""
+    import torch
+
+    weight_bytes = sum(tensor.nbytes for tensor in module.state_dict().values())
+    try:
+        traced = torch.export.export(module, example_inputs, dynamic_shapes=shapes, strict=False)
+        torch.onnx.export(
+            traced,
+            (),
+            path,
+            input_names=list(input_names),
+            output_names=list(output_names),
+            dynamo=True,
+            external_data=weight_bytes > _ONE_FILE_BYTES,
+            verbose=False,
+        )
+        if program:
+            names = {"inputs": list(input_names), "outputs": list(output_names)}
+            torch.export.save(
+                traced,
+                path.with_suffix(".pt2"),
+                extra_files={PROGRAM_NAMES: json.dumps(names)},
+            )
+    except Exception as error:  # the exporter raises anything at all
+        raise EncoderError(
+            f"The network cannot be exported to {path.name}: {first_line(error)}."
+        ) from error
 
 
 def _axes(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scenewise.encoders.cache import file_sha256
-from scenewise.errors import EncoderError, UnknownEncoderError
+from scenewise.errors import EncoderError, UnknownEncoderError, first_line
 
 SETTINGS_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
 TOKENIZER_FILES = (
@@ -165,12 +165,11 @@ def _hub_errors(name: str, repository: str, local_files_only: bool) -> Iterator[
         ) from error
     except errors.HfHubHTTPError as error:
         raise EncoderError(
-            f"The hub refused {name}: {_first_line(error)}. Try again later, or give a local "
-            "folder."
+            f"The hub refused {name}: {first_line(error)}. Try again later, or give a local folder."
         ) from error
     except OSError as error:  # a full disk, no permission, a broken connection
         raise EncoderError(
-            f"{name} could not be downloaded: {_first_line(error)}. Make room or connect, and "
+            f"{name} could not be downloaded: {first_line(error)}. Make room or connect, and "
             "run the command again: what has arrived is kept."
         ) from error
     except Exception as error:
@@ -180,7 +179,7 @@ def _hub_errors(name: str, repository: str, local_files_only: bool) -> Iterator[
         if not (foreign or isinstance(error, RuntimeError)):
             raise
         raise EncoderError(
-            f"{name} could not be downloaded: {_first_line(error)}. Run the command again: what "
+            f"{name} could not be downloaded: {first_line(error)}. Run the command again: what "
             "has arrived is kept."
         ) from error
 
@@ -236,8 +235,3 @@ def _hash_of(paths: tuple[Path, ...]) -> str:
     for path in paths:
         total.update(f"{path.name}\0{file_sha256(path)}\0".encode())
     return total.hexdigest()
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".")

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from scenewise.device import check_device
 from scenewise.encoders.spec import Precision, RuntimeName
-from scenewise.errors import EncoderError, MissingExtraError, UsageError
+from scenewise.errors import EncoderError, MissingExtraError, UsageError, first_line
 
 Array = npt.NDArray[Any]
 RUNTIMES: tuple[RuntimeName, ...] = ("onnxruntime", "openvino", "torch")
@@ -139,12 +139,12 @@ class _OpenVinoSession:
         except ImportError:
             raise MissingExtraError(
                 "The runtime openvino is not installed; install it with "
-                "pip install 'scenewise[openvino]', or use --runtime onnxruntime."
+                "pip install 'scenewise[openvino]', or set SCENEWISE_RUNTIME=onnxruntime."
             ) from None
         if device == "cuda":
             raise EncoderError(
                 "The runtime openvino does not run on device cuda; use --device cpu, or "
-                "--runtime torch."
+                "set SCENEWISE_RUNTIME=torch."
             )
         self.device = "cpu"
         self.precision: Precision = precision
@@ -254,5 +254,4 @@ def _foreign_errors(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the runtimes share no base class of errors
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise EncoderError(f"{what}: {first_line}") from error
+        raise EncoderError(f"{what}: {first_line(error)}") from error

@@ -60,7 +60,7 @@ def attempt(stamp: FileStamp, encoder: Encoder, sampling: Sampling, wanted: Want
         return Failed(stamp, f"the file cannot be read: {(error.strerror or str(error)).lower()}")
     except MemoryError:
         return Failed(stamp, "the memory of this machine does not suffice for this file")
-    except Exception as error:
+    except Exception as error:  # one odd file must not end the run over all others
         logger.debug("unexpected while reading %s", stamp.path, exc_info=True)
         return Failed(stamp, f"cannot be decoded: {type(error).__name__}: {error}")
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scenewise.errors import MediaError, StorageError, UsageError
 from scenewise.media.decode import VideoReader
 from scenewise.media.target import Target
-from scenewise.types import Moment
+from scenewise.types import Moment, clock
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -104,21 +104,12 @@ def draw_contact_sheet(
         top += style.cell_height + round(style.text_size * 0.4)
         mark = f"#{hit.rank}  {hit.match:.2f}"
         draw.text((left, top), mark, style.ink, text)
-        times = f"{format_time(hit.start)} - {format_time(hit.end)}"
+        times = f"{clock(hit.start)} - {clock(hit.end)}"
         right = left + style.cell_width - round(text.getlength(times))
         draw.text((right, top), times, style.ink, text)
         name = _shorten(names[place], small, style.cell_width, keep_end=True)
         draw.text((left, top + round(style.text_size * 1.35)), name, style.faint, small)
     return sheet
-
-
-def format_time(seconds: float) -> str:
-    """Seconds as 02:15.0 or 1:02:15.0, rounded to a tenth."""
-    tenths = round(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    clock = f"{minutes:02d}:{rest // 10:02d}.{rest % 10}"
-    return f"{hours}:{clock}" if hours else clock
 
 
 def _columns(count: int, style: SheetStyle) -> int:
@@ -130,7 +121,7 @@ def _columns(count: int, style: SheetStyle) -> int:
 def _common_folder(paths: Sequence[str]) -> tuple[str, list[str]]:
     """The folder that all files share, as it is shown, and their paths in it."""
     try:
-        folder = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
+        folder = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120 - as text
     except ValueError:  # absolute and relative ones, or several drives
         return "", list(paths)
     if not folder or Path(folder) == Path(folder).parent:

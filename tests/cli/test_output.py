@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from scenewise.cli import output
 from scenewise.cli.output import Output, styled
-from scenewise.types import Moment
+from scenewise.types import Moment, clock
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ from scenewise.types import Moment
     ],
 )
 def test_times_have_hours_only_when_needed(seconds: float, text: str) -> None:
-    assert output.clock(seconds) == text
+    assert clock(seconds) == text
 
 
 @given(st.floats(min_value=0, max_value=1e6))
 def test_a_printed_time_is_read_back_within_half_a_tenth(seconds: float) -> None:
-    parts = [float(part) for part in output.clock(seconds).split(":")]
+    parts = [float(part) for part in clock(seconds).split(":")]
     value = sum(part * 60**power for power, part in enumerate(reversed(parts)))
     assert abs(value - seconds) <= 0.05 + 1e-6
 

@@ -364,7 +364,7 @@ def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
         os.waitpid(child, 0)
 
 
-def test_a_reader_sees_whole_videos_while_another_process_writes(tmp_path: Path) -> None:
+def test_readers_and_backups_have_whole_videos_while_another_process_writes(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from benchmarks.synthetic_windows import encoded_video, content_hash\n"
@@ -379,8 +379,12 @@ def test_a_reader_sees_whole_videos_while_another_process_writes(tmp_path: Path)
         generation = writer.begin(SPEC, "fps=2")
     with Catalog.open(tmp_path) as reader:
         child = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT)
-        seen = set()
+        seen: set[int] = set()
+        backups: list[Path] = []
         while child.poll() is None:
+            if len(seen) > 10 * len(backups):
+                backups.append(tmp_path / f"backup-{len(backups)}")
+                reader.backup(backups[-1])
             for chunk_id, rows in reader.vectors_after(generation.id, 0):
                 assert rows.shape == (50, 32)
                 seen.add(chunk_id)
@@ -389,6 +393,13 @@ def test_a_reader_sees_whole_videos_while_another_process_writes(tmp_path: Path)
         assert child.returncode == 0
         assert seen
         assert reader.stats().videos == 100
+    assert backups
+    for backup in backups:
+        with Catalog.open(backup) as copy:
+            assert copy.problems() == []
+            copied = dict(copy.vectors_after(generation.id, 0))
+            assert 0 < len(copied) <= 101
+            assert all(rows.shape == (50, 32) for rows in copied.values())
 
 
 # refusals

@@ -13,7 +13,6 @@ from scenewise.errors import StorageError, UsageError
 from scenewise.media.contact_sheet import (
     SheetStyle,
     draw_contact_sheet,
-    format_time,
     write_contact_sheet,
 )
 from scenewise.media.film import FilmSettings, barcode_pictures, read_barcode, write_film
@@ -99,14 +98,6 @@ def test_sheets_are_written_whole(film: Path, tmp_path: Path, suffix: str) -> No
 def test_any_title_and_any_path_can_be_drawn(film: Path, text: str) -> None:
     small = SheetStyle(cell_width=96, cell_height=54)
     draw_contact_sheet([hit(1, film, 0.5), hit(2, text or "gone", 0.5)], title=text, style=small)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.0, "00:00.0"), (59.96, "01:00.0"), (135.25, "02:15.2"), (3725.5, "1:02:05.5")],
-)
-def test_times(seconds: float, text: str) -> None:
-    assert format_time(seconds) == text
 
 
 def test_bad_input_is_one_of_our_errors(film: Path, tmp_path: Path) -> None:
