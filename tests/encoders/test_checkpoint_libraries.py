@@ -81,7 +81,7 @@ def test_one_vector_per_video_answers_after_it_was_opened_again(
         assert Path(best.path).name == "green.mp4"
         assert [best.start, best.end] == pytest.approx([0.0, LENGTHS["green.mp4"]])
         assert library.search("a red ball").hits
-        (note, *_) = library.search("a red ball " * 60).to_dict()["notes"]
+        (note, *_) = library.search("a red ball " * 100).to_dict()["notes"]
         assert "was not read" in note
         other = library.similar(films / "red.mp4").hits
         assert [Path(hit.path).name for hit in other] == ["green.mp4"]
