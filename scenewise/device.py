@@ -11,6 +11,10 @@ from scenewise.errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda")
 
+# To be in the environment before numpy is imported. Our matrices are small: the threads of its
+# OpenBLAS save nothing, and between two products they turn idly on the cores that decode.
+QUIET_MATRICES = {"OPENBLAS_NUM_THREADS": "1"}
+
 
 def processor_count() -> int:
     """Cores that this process may use (at least 1)."""

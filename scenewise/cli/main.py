@@ -21,6 +21,7 @@ import typer
 import scenewise
 from scenewise.cli import demo, doctor, indexing, managing, models, searching
 from scenewise.cli.output import logger, printable, warn
+from scenewise.device import QUIET_MATRICES
 from scenewise.errors import ScenewiseError
 
 INTERRUPTED = 130
@@ -78,6 +79,8 @@ class _CurrentStderr(logging.Handler):
 
 def run() -> None:
     """Run the command line and exit."""
+    for name, value in QUIET_MATRICES.items():
+        os.environ.setdefault(name, value)
     sys.exit(main())
 
 

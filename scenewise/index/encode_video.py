@@ -10,12 +10,13 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from scenewise.encoders.spec import Encoder
 from scenewise.errors import EncoderError, MediaError, ScenewiseError, UnreadableMediaError
 from scenewise.index.discover import stamp as stamp_of
-from scenewise.index.embed import WindowBuilder, unit
+from scenewise.index.embed import BATCH_WINDOWS, WindowBuilder, unit
 from scenewise.index.records import EncodedVideo, FileStamp, TextSegment
 from scenewise.index.windows import Sampling, plan_windows
 
@@ -91,13 +92,18 @@ def encode_video(
         builder = WindowBuilder(encoder, plan)
         # a few frames of a whole video, seconds or minutes apart, tell nothing of its shots
         detector = ShotDetector() if sampling.frames is None else None
-        for frame in reader.read(builder.wanted_times.tolist(), encoder.spec.target):
-            builder.add(frame)
-            if detector is not None and not frame.substitute:
-                detector.add(frame.time, frame.image)
+        frames = reader.read(builder.wanted_times.tolist(), encoder.spec.target)
+        # some frames at a time through each step: code and data stay in the processor's caches
+        while some := list(islice(frames, BATCH_WINDOWS)):
+            if detector is not None:
+                for frame in some:
+                    if not frame.substitute:
+                        detector.add(frame.time, frame.image)
+            for frame in some:
+                builder.add(frame)
         windows = builder.finish()
         warnings = reader.warnings
-    texts, text_warnings = _read_texts(path)
+    texts, text_warnings = _read_texts(path, bool(reader.info.subtitles))
     _check_unchanged(before)
     return EncodedVideo(
         stamp=before,
@@ -128,12 +134,16 @@ def _check_unchanged(before: FileStamp) -> None:
         raise MediaError("the file changed while it was read; index it again once it is complete.")
 
 
-def _read_texts(path: str | Path) -> tuple[tuple[TextSegment, ...], tuple[str, ...]]:
+def _read_texts(
+    path: str | Path, has_tracks: bool
+) -> tuple[tuple[TextSegment, ...], tuple[str, ...]]:
     """Subtitles beside and inside a video; broken ones cost themselves and a warning."""
-    from scenewise.media.subtitles import read_subtitles
+    from scenewise.media.subtitles import find_sidecars, read_embedded, read_file
 
     try:
-        tracks = read_subtitles(path)
+        # most videos hold no tracks, and need not be opened again to find none
+        inside = read_embedded(path) if has_tracks else ()
+        tracks = [read_file(file) for file in find_sidecars(path)] + list(inside)
     except MediaError as error:
         return (), (f"its subtitles cannot be read: {error}",)
     return tuple(

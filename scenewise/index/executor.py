@@ -12,12 +12,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Protocol
 
+from scenewise.device import QUIET_MATRICES
 from scenewise.encoders.spec import Encoder
 from scenewise.errors import EncoderError
 from scenewise.index.encode_video import Failed, Outcome, Wanted, attempt
@@ -91,7 +93,8 @@ class LocalProcesses:
 
     def run(self, stamps: Sequence[FileStamp], wanted: Wanted, stop: Stop) -> Iterator[Outcome]:
         """See ``Executor``."""
-        waiting = list(reversed(stamps))
+        # the largest file first, so that none is left over for one worker at the end
+        waiting = deque(sorted(stamps, key=lambda stamp: -stamp.size))
         while True:
             if stop():
                 waiting.clear()
@@ -106,12 +109,12 @@ class LocalProcesses:
                     if outcome is not None:
                         yield outcome
 
-    def _employ(self, waiting: list[FileStamp]) -> None:
+    def _employ(self, waiting: deque[FileStamp]) -> None:
         """Give every idle worker a file, and hire as many as there is work for."""
         idle = [worker for worker in self._workers if worker.stamp is None]
         while waiting and (idle or len(self._workers) < self.count):
             worker = idle.pop() if idle else self._hire()
-            worker.stamp = waiting.pop()
+            worker.stamp = waiting.popleft()
             with contextlib.suppress(OSError):  # it is dead: noticed when it is listened to
                 worker.pipe.send(worker.stamp)
 
@@ -124,8 +127,7 @@ class LocalProcesses:
             stdout=subprocess.DEVNULL,  # results of commands go there
             process_group=0,  # the keyboard interrupts this process only
             env={
-                # numpy's own threads would wait busily on the cores of the other workers
-                "OPENBLAS_NUM_THREADS": "1",
+                **QUIET_MATRICES,
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             },

@@ -61,18 +61,20 @@ class RankedMoment:
 def rank_moments(scored: Scored, count: int, group: Group) -> list[RankedMoment]:
     """The best ``count`` moments, best first; with ``group`` "video", one of each video.
 
-    Ties go to the smaller chunk id and the earlier start, so that equal libraries answer equally.
+    Ties go to the first path and the earlier start, so that libraries of the same files answer
+    equally, in whichever order they were filled.
     """
     ranks = {chunk_id: video.rank_score for chunk_id, video in scored.videos.items()}
     # no moment of a video outranks the video, so the best moments lie in the best videos
-    best = sorted(ranks, key=lambda chunk_id: (-ranks[chunk_id], chunk_id))[:count]
+    paths = {chunk_id: video.chunk.path for chunk_id, video in scored.videos.items()}
+    best = sorted(ranks, key=lambda chunk_id: (-ranks[chunk_id], paths[chunk_id]))[:count]
     # what a window scores where the thing is not shown: most windows do not show it
     usual = float(np.median(scored.window_scores)) if len(scored.window_scores) else None
     limit = 1 if group == "video" else MOMENTS_PER_VIDEO
     found = [
         moment for chunk_id in best for moment in _moments(scored.videos[chunk_id], usual, limit)
     ]
-    found.sort(key=lambda moment: (-moment.span.score, moment.chunk.id, moment.span.start))
+    found.sort(key=lambda moment: (-moment.span.score, moment.chunk.path, moment.span.start))
     return found[:count]
 
 

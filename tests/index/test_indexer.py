@@ -186,17 +186,17 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = place.put("white.mp4")
-    original = subtitles.read_subtitles
+    original = subtitles.find_sidecars
 
     def meanwhile(name: str | Path) -> object:
         with path.open("ab") as file:
             file.write(b"more")
         return original(name)
 
-    monkeypatch.setattr(subtitles, "read_subtitles", meanwhile)
+    monkeypatch.setattr(subtitles, "find_sidecars", meanwhile)
     report = place.index()
     assert "changed while it was read" in report.failed[0].reason
-    monkeypatch.setattr(subtitles, "read_subtitles", original)
+    monkeypatch.setattr(subtitles, "find_sidecars", original)
     assert counts(place.index()) == (1, 0, 0, 0, 0, 0)  # changed since, so tried again
 
 
