@@ -50,6 +50,19 @@ class Settings(BaseModel):
     fps: float = Field(default=2.0, gt=0, le=120)  # sampled frames per second of video
 
 
+def expand_user(path: str | Path) -> Path:
+    """A path as a person writes it, with ``~`` and ``~name`` replaced by the home folder.
+
+    Raises UsageError where nobody is called so, or no home folder is known.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UsageError(
+            f"{path}: no home folder is known for {Path(path).parts[0]}; write the whole path."
+        ) from None
+
+
 def load_settings(**flags: Any) -> Settings:
     """Merge all sources; flags that are None do not count.
 

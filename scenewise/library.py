@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
-from scenewise.config import Settings, load_settings
+from scenewise.config import Settings, expand_user, load_settings
 from scenewise.encoders.load import load_encoder
 from scenewise.errors import LibraryNotFoundError, UsageError
 from scenewise.index.catalog import Catalog
@@ -81,7 +81,7 @@ class Library:
         Raises LibraryNotFoundError, LibraryDamagedError, StorageError, EncoderMismatchError.
         """
         settings = settings or load_settings()
-        folder = Path(directory if directory is not None else settings.library).expanduser()
+        folder = expand_user(directory if directory is not None else settings.library)
         library = cls(folder, settings, encoder, EncoderSource(settings, load))
         try:
             catalog = library._opened()
@@ -239,7 +239,7 @@ class Library:
 
     def backup(self, target: str | Path) -> Path:
         """A consistent copy of the library in a new folder, also while others write to it."""
-        folder = Path(target).expanduser()
+        folder = expand_user(target)
         self._existing().backup(folder)
         return folder
 

@@ -125,7 +125,10 @@ def _invoke(arguments: list[str] | None) -> int:
     except OSError as error:
         # the world outside: a full disk, a folder without permission
         place = f"{printable(os.fsdecode(error.filename))}: " if error.filename else ""
-        warn(f"scenewise: {place}{error.strerror or error}")
+        warn(
+            f"scenewise: {place}{error.strerror or error}; "
+            "check the path, its permissions and the space on the disk, then repeat the command."
+        )
         _trace()
         return 1
     except Exception as error:  # noqa: BLE001 # the last boundary: a person reads what comes

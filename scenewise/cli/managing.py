@@ -84,7 +84,7 @@ def stats(
         out.document(shape)
         return
     for name, value in shape.items():
-        words = name.replace("_", " ")
+        words = name.removesuffix("_bytes").replace("video_seconds", "duration").replace("_", " ")
         if name.endswith("_seconds") or name == "duration":
             shown = rough_duration(value)
         elif name.endswith("bytes") or name == "size":
@@ -124,7 +124,9 @@ def remove(
             if missing
             else [video for name in videos or () for video in named(known, name)]
         )
-        chosen = list(dict.fromkeys(chosen))
+        # a content goes with all its files
+        ids = {video.video_id for video in chosen} - {None}
+        chosen = [video for video in known if video in chosen or video.video_id in ids]
         if chosen and not dry_run:
             _confirm(out, chosen, yes)
             opened.remove(list(dict.fromkeys(video.video_id or video.path for video in chosen)))

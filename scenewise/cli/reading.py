@@ -56,7 +56,10 @@ def read_video_at(text: str) -> tuple[str, float | None]:
     video, _, time = text.rpartition("@")
     if not video or Path(text).exists():
         return text, None
-    return video, parse_time(time)
+    try:
+        return video, parse_time(time)
+    except UsageError as error:
+        raise UsageError(f"VIDEO@TIME {text!r}: {error}") from None
 
 
 def read_duration(name: str, text: str | None) -> float | None:

@@ -203,7 +203,12 @@ def _check_one_source(words: str | None, image: Path | None, queries: Path | Non
 
 
 def _check_free(target: Path | None, yes: bool) -> None:
-    if target is not None and target.exists() and not yes:
+    if target is None:
+        return
+    from scenewise.media.contact_sheet import check_suffix
+
+    check_suffix(target)
+    if target.exists() and not yes:
         raise UsageError(
             f"{printable(target)} exists; choose another name, or --yes to overwrite it."
         )

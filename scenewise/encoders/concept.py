@@ -159,8 +159,8 @@ class ConceptEncoder:
             )
         if not _is_latin(words):
             notes.append(
-                "the encoder concept reads English; for other languages index with a multilingual "
-                "encoder, such as --encoder google/siglip2-base-patch16-224"
+                "the encoder concept reads English words; for other languages use a multilingual "
+                "encoder: scenewise reindex --encoder google/siglip2-base-patch16-224"
             )
         query = self._space.query(words, self._sentences.embed([words])[0])
         return replace(query, notes=query.notes + tuple(notes))
@@ -315,7 +315,7 @@ def _known_runtime(runtime: str) -> RuntimeName:
 
 
 def _is_latin(text: str) -> bool:
-    """Whether most letters are of the Latin script."""
+    """Whether there are letters and most are of the Latin script; pictograms are none."""
     letters = [letter for letter in text if letter.isalpha()]
     latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
-    return 2 * latin >= len(letters)
+    return bool(letters) and 2 * latin >= len(letters)

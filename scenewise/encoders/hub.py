@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from scenewise.config import expand_user
 from scenewise.encoders.cache import file_sha256
 from scenewise.errors import EncoderError, UnknownEncoderError, first_line
 
@@ -72,7 +73,7 @@ class Checkpoint:
 
 def canonical_name(name: str) -> str:
     """An absolute path for a folder, so that it holds from any folder; a hub name as it is."""
-    return str(Path(name).expanduser().resolve()) if _is_folder(name) else name
+    return str(expand_user(name).resolve()) if _is_folder(name) else name
 
 
 def is_hub_name(name: str) -> bool:
@@ -89,7 +90,7 @@ def resolve(
     that is neither, EncoderError where files are missing or the hub does not give them.
     """
     if _is_folder(name):
-        folder = Path(name).expanduser().resolve()
+        folder = expand_user(name).resolve()
         _require_config(folder, str(folder))
         return Checkpoint(str(folder), folder, _weights(folder, str(folder)))
     match = _HUB_NAME.fullmatch(name)
@@ -185,7 +186,7 @@ def _hub_errors(name: str, repository: str, local_files_only: bool) -> Iterator[
 
 
 def _is_folder(name: str) -> bool:
-    return bool(name) and Path(name).expanduser().is_dir()  # "" would be the current folder
+    return bool(name) and expand_user(name).is_dir()  # "" would be the current folder
 
 
 def _require_config(folder: Path, name: str) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
 
+from scenewise.config import expand_user
 from scenewise.encoders.spec import Encoder, EncoderSpec
 from scenewise.errors import UnknownEncoderError
 
@@ -123,7 +124,7 @@ def is_prepared(name: str, *, runtime: str = "onnxruntime", cache_dir: Path | No
 def _family(name: str) -> type[Family]:
     if name == CONCEPT:
         place = FAMILIES[CONCEPT]
-    elif (name and Path(name).expanduser().is_dir()) or _HUB_NAME.fullmatch(name):
+    elif (name and expand_user(name).is_dir()) or _HUB_NAME.fullmatch(name):
         place = FAMILIES["clip"]
     else:
         raise UnknownEncoderError(

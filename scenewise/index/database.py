@@ -42,6 +42,11 @@ def library_errors(directory: Path) -> Iterator[None]:
         raise  # a mistake of ours, not of the file
     except sqlite3.Error as error:
         raise _mapped(error, directory) from error
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StorageError(
+            f"The library {directory} cannot be there: that is a file, or a path through one. "
+            "Name a folder."
+        ) from error
     except OSError as error:
         raise StorageError(
             f"The library {directory} could not be read or written: "

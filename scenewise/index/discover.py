@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scenewise.config import expand_user
 from scenewise.errors import UsageError
 from scenewise.index.records import FileStamp
 from scenewise.types import Failure
@@ -90,7 +91,7 @@ def discover(paths: Sequence[str | Path], *, recursive: bool = True) -> Discover
     seen_folders: set[tuple[int, int]] = set()
     roots = []
     for path in paths:
-        root = os.path.realpath(Path(path).expanduser())
+        root = os.path.realpath(expand_user(path))
         roots.append(root)
         candidates: Iterable[str] = (root,)
         if Path(root).is_dir():

@@ -49,9 +49,7 @@ def write_contact_sheet(
     Raises UsageError for another suffix or no hits, StorageError where it cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in _FORMATS:
-        allowed = ", ".join(_FORMATS)
-        raise UsageError(f"{path}: a contact sheet is written as {allowed}, not {path.suffix!r}.")
+    check_suffix(path)
     sheet = draw_contact_sheet(hits, title=title, style=style)
     aside = path.with_name(f".{path.name[-80:]}.{os.getpid()}.part")
     try:
@@ -64,6 +62,13 @@ def write_contact_sheet(
         if aside.exists():
             aside.unlink()
     return path
+
+
+def check_suffix(path: Path) -> None:
+    """Raise UsageError for a file name that no contact sheet can be written as."""
+    if path.suffix.lower() not in _FORMATS:
+        allowed = ", ".join(_FORMATS)
+        raise UsageError(f"{path}: a contact sheet is written as {allowed}, not {path.suffix!r}.")
 
 
 def draw_contact_sheet(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scenewise.config import expand_user
 from scenewise.errors import UsageError
 from scenewise.index.catalog import Catalog
 from scenewise.index.naming import video_named
@@ -66,9 +67,12 @@ def parse_hit(text: str) -> Hit:
         raise UsageError(
             f"{text!r} is not a hit; write VIDEO@START-END, such as clip.mp4@02:15-02:18.5."
         )
-    hit = Hit(video, parse_time(start), parse_time(end))
+    try:
+        hit = Hit(video, parse_time(start), parse_time(end))
+    except UsageError as error:
+        raise UsageError(f"the hit {text!r}: {error}") from None
     if hit.end <= hit.start:
-        raise UsageError(f"{text!r} ends before it starts; write VIDEO@START-END.")
+        raise UsageError(f"{text!r} does not end after its start; write VIDEO@START-END.")
     return hit
 
 
@@ -89,14 +93,14 @@ def cut_hits(
     if not hits:
         raise UsageError("nothing to cut: no hit was given.")
     spans = list(dict.fromkeys(_locate(catalog, hit, padding) for hit in hits))
-    folder = folder.expanduser()
+    folder = expand_user(folder)
     mode: clips.CutMode = "exact" if exact else "copy"
     written = [
         clips.cut(span, folder / name, mode=mode).path
         for span, name in zip(spans, clips.name_clips(spans), strict=True)
     ]
     if reel is not None:
-        written.append(clips.join(spans, Path(reel).expanduser()).path)
+        written.append(clips.join(spans, expand_user(reel)).path)
     return written
 
 

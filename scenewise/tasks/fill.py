@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from scenewise.config import expand_user
 from scenewise.device import processor_count
 from scenewise.encoders.spec import EncoderSpec
 from scenewise.errors import LibraryNotFoundError, ScenewiseError, UsageError
@@ -162,7 +163,7 @@ def watch(
     yield report
     looked_since = False
     for change in changes(
-        *(Path(path).expanduser() for path in paths),
+        *(expand_user(path) for path in paths),
         debounce=_QUIET_MILLISECONDS,
         rust_timeout=_TICK_MILLISECONDS,
         yield_on_timeout=True,
@@ -203,7 +204,7 @@ def _check_paths(
     """Refuse paths that lead nowhere: neither on the disk nor in the library."""
     known = catalog.known() if catalog is not None else {}
     for path in paths:
-        root = os.path.realpath(Path(path).expanduser())
+        root = os.path.realpath(expand_user(path))
         if not os.path.lexists(root) and not any(under(name, [root]) for name in known):
             raise UsageError(f"there is no file or folder {path}; name one that holds videos.")
     if discovery.files or discovery.problems or any(under(p, discovery.roots) for p in known):

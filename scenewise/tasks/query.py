@@ -23,7 +23,8 @@ def normalise(text: str) -> str:
     """
     if len(text) > LONGEST_QUERY:
         raise UsageError(
-            f"the query has {len(text)} characters; at most {LONGEST_QUERY} are allowed."
+            f"the query has {len(text)} characters, and at most {LONGEST_QUERY} are allowed; "
+            "say in fewer words what is to be seen."
         )
     # unpaired surrogates are no text: a terminal passes bytes that are not UTF-8 in this way
     readable = text.encode("utf-8", "replace").decode("utf-8")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
+from scenewise.config import expand_user
 from scenewise.encoders.spec import Encoder, Query
 from scenewise.errors import UsageError
 from scenewise.index.calibration import Calibrator
@@ -69,7 +70,7 @@ def search_image(
     """Moments that look like a picture file. Raises UnreadableMediaError."""
     from scenewise.media.scale import load_picture  # words need no decoder
 
-    picture = load_picture(Path(path).expanduser(), encoder.spec.target)
+    picture = load_picture(expand_user(path), encoder.spec.target)
     return _search(reader, encoder, calibrator, str(path), encoder.encode_image(picture), wish)
 
 
@@ -82,6 +83,11 @@ def _search(
     wish: Wish,
 ) -> SearchResult:
     allowed = allowed_chunks(reader, wish.filters)
+    if allowed is not None and not allowed:
+        why = "no video passes the filters" if wish.filters.any else "all its videos are missing"
+        return nothing_found(asked, reader.generation.spec.name, f"{why}: nothing was searched")
+    if not len(reader.rows.ids):
+        return nothing_found(asked, reader.generation.spec.name)
     scored = score_library(
         reader, query.vector, lambda features: encoder.score(query, features), allowed
     )
@@ -98,6 +104,10 @@ def _search(
     )
 
 
-def nothing_found(asked: str, encoder: str) -> SearchResult:
-    """The answer of a library that nothing was indexed into."""
-    return SearchResult(asked, encoder, found=False, hits=(), notes=("the library is empty",))
+def nothing_found(
+    asked: str,
+    encoder: str,
+    why: str = "the library is empty; fill it with scenewise index FOLDER",
+) -> SearchResult:
+    """The answer where there is no video to search, and why."""
+    return SearchResult(asked, encoder, found=False, hits=(), notes=(why,))

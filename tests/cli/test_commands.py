@@ -513,6 +513,14 @@ def test_remove_refuses_what_it_does_not_know(library: FakeLibrary, run: Run, na
     assert not [call for call in library.calls if call[0] == "remove"]
 
 
+def test_remove_names_all_files_of_a_content(library: FakeLibrary, run: Run) -> None:
+    copy = replace(VIDEO, path="/other/copy.mp4")
+    library.entries = [VIDEO, BAD, copy]
+    done = run("remove", "clip.mp4", "--yes")
+    assert done.lines == ["removed /films/clip.mp4", "removed /other/copy.mp4"]
+    assert library.arguments("remove") == {"videos": [VIDEO.video_id]}
+
+
 def test_remove_refuses_an_ambiguous_name(library: FakeLibrary, run: Run) -> None:
     library.entries = [VIDEO, replace(VIDEO, video_id="abcd9999", path="/other/clip.mp4")]
     for name in ("abcd", "clip.mp4"):
@@ -582,7 +590,7 @@ def test_cut_takes_typed_hits_and_hits_of_the_last_search(
         (("cut",), "nothing to cut"),
         (("cut", "--last", "1"), "nothing was searched yet"),
         (("cut", "clip.mp4"), "VIDEO@START-END"),
-        (("cut", "clip.mp4@3-2"), "ends before it starts"),
+        (("cut", "clip.mp4@3-2"), "does not end after its start"),
         (("cut", "--last", "0"), "'0' is not a whole number of at least 1"),
         (("search",), "nothing to search for"),
         (("search", "a", "--image", "b.png"), "exclude each other"),
@@ -602,7 +610,10 @@ def test_cut_takes_typed_hits_and_hits_of_the_last_search(
         (("remove", "a", "--missing"), "one of both"),
         (("serch", "a"), "No such command 'serch'. Did you mean 'search'?"),
         (("list", "--jsn"), "No such option: --jsn"),
-        (("similar", "abcd@soon"), "'soon' is not a time"),
+        (("similar", "abcd@soon"), "VIDEO@TIME 'abcd@soon': 'soon' is not a time"),
+        (("cut", "a.mp4@1-"), "the hit 'a.mp4@1-': '' is not a time"),
+        (("cut", "a.mp4@2-2"), "'a.mp4@2-2' does not end after its start"),
+        (("search", "a", "--contact-sheet", "a.bmp2"), "not '.bmp2'"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_2(
@@ -646,13 +657,15 @@ def test_a_damaged_last_search_is_one_sentence(
 def test_what_exists_is_not_overwritten_unasked(
     library: FakeLibrary, run: Run, tmp_path: Path
 ) -> None:
-    film = tmp_path / "film.mp4"
-    film.write_text("precious")
-    for arguments in (("cut", "a@1-2", "--reel", film), ("search", "a", "--contact-sheet", film)):
-        done = run(*arguments)
+    for name, arguments in (
+        ("film.mp4", ("cut", "a@1-2", "--reel")),
+        ("sheet.png", ("search", "a", "--contact-sheet")),
+    ):
+        (tmp_path / name).write_text("precious")
+        done = run(*arguments, tmp_path / name)
         assert done.code == 2
         assert "exists; choose another name, or --yes" in done.err
-    assert film.read_text() == "precious"
+        assert (tmp_path / name).read_text() == "precious"
 
 
 # errors
@@ -666,7 +679,8 @@ def test_what_exists_is_not_overwritten_unasked(
         (
             OSError(28, "No space left on device", "/films/x"),
             1,
-            "scenewise: /films/x: No space left on device",
+            "scenewise: /films/x: No space left on device; check the path, its permissions and the "
+            "space on the disk, then repeat the command.",
         ),
         (
             RuntimeError("broken\nin two"),

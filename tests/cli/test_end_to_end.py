@@ -242,7 +242,10 @@ def test_a_file_name_that_is_no_text_is_printed_safely(films: Path, tmp_path: Pa
         (("reindex", "--encoder", "nonsense"), 2, "nonsense"),
         (("search", "a", "--library", "nowhere"), 1, "nowhere"),
         (("search", "a", "--library", "broken.mp4"), 1, "broken.mp4"),
-        (("index", ".", "--library", "broken.mp4"), 1, "broken.mp4"),
+        (("index", ".", "--library", "broken.mp4"), 1, "Name a folder"),
+        (("backup", "broken.mp4"), 1, "Name a folder"),
+        (("index", "~nobody.is.called.so/films"), 2, "write the whole path"),
+        (("search", "a", "--library", "~nobody.is.called.so"), 2, "write the whole path"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

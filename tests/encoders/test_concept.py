@@ -205,8 +205,9 @@ def test_queries_that_cannot_be_read_whole_say_so(encoder: Encoder) -> None:
     assert encoder.encode_query("a café in Łódź").notes == ()
     (cut,) = encoder.encode_query("a cat " * 200).notes
     assert "longer than 256 word pieces" in cut
-    (script,) = encoder.encode_query("кошка на диване").notes
-    assert "reads English" in script
+    for words in ("кошка на диване", "一只猫", "قطة", "🐱", "42"):
+        (script,) = encoder.encode_query(words).notes
+        assert "reads English" in script
     for empty in ("", "  \n"):
         with pytest.raises(UsageError, match="query is empty"):
             encoder.encode_query(empty)

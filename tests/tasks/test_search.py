@@ -166,6 +166,23 @@ def test_filters_choose_videos(
     assert set(names(hits)) == expected
 
 
+def test_where_nothing_could_be_searched_the_answer_says_why(
+    library: Library, films: Path, tmp_path: Path
+) -> None:
+    kept_out = library.search("red", min_duration=3600)
+    assert (kept_out.found, kept_out.hits) == (False, ())
+    assert "no video passes the filters" in kept_out.notes[0]
+    shutil.copy(films / "b.mp4", tmp_path / "b.mp4")
+    with Library.open(tmp_path / "library", encoder="colours", load=load_colours) as other:
+        assert "the library is empty" in other.search("red").notes[0]
+        other.index(tmp_path / "b.mp4", workers=1)
+        (tmp_path / "b.mp4").unlink()
+        other.index(tmp_path / "b.mp4")
+        assert "all its videos are missing" in other.search("red").notes[0]
+        other.remove([video.path for video in other.videos()])
+        assert "the library is empty" in other.search("red").notes[0]
+
+
 def test_a_video_is_chosen_by_path_or_id(library: Library, films: Path) -> None:
     path = str(films / "b.mp4")
     [hit] = library.search("red", group="video", video=path).hits
