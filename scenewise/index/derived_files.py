@@ -214,12 +214,6 @@ def remove_old(directory: Path, keep: dict[int, str]) -> None:
             shutil.rmtree(gone, ignore_errors=True)
 
 
-def size_on_disk(directory: Path) -> int:
-    """Bytes of all derived files."""
-    root = directory / BUILDS_FOLDER
-    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
-
-
 def _names(root: Path, generation_id: int) -> list[tuple[str, int]]:
     if not root.is_dir():
         return []

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import Concepts, EncoderSpec, WindowFeatures
-from scenewise.index.database import DATABASE_FILE, Database, damaged
+from scenewise.index.database import Database, damaged
 from scenewise.index.naming import video_named
 from scenewise.index.records import FileStamp, TextKind, TextSegment
 from scenewise.index.rows import (
@@ -156,15 +156,6 @@ class CatalogReader:
         Raises UsageError where it is none of these, or more than one video's; see ``naming``.
         """
         return str(video_named(self.videos(), text)[0].video_id)
-
-    def paths_of(self, video_id: str) -> tuple[str, ...]:
-        """Where a content lies, live paths first."""
-        rows = self._database.rows(
-            "SELECT l.path FROM location l JOIN video v ON v.id = l.video "
-            "WHERE v.video_id = ? ORDER BY l.missing, l.path",
-            (video_id,),
-        )
-        return tuple(os.fsdecode(row[0]) for row in rows)
 
     # chunks
     def chunk_rows(self, generation_id: int) -> ChunkRows:
@@ -353,11 +344,7 @@ class CatalogReader:
             "WHERE g.state = 'active' AND EXISTS "
             "(SELECT 1 FROM location l WHERE l.video = v.id AND l.missing = 0)"
         )
-        size = 0
-        for suffix in ("", "-wal"):
-            with suppress(FileNotFoundError):
-                size += (self.directory / (DATABASE_FILE + suffix)).stat().st_size
-        return CatalogStats(videos, windows, seconds, files, missing, failed, size)
+        return CatalogStats(videos, windows, seconds, files, missing, failed)
 
     def problems(self) -> list[str]:
         """All that a full check finds, in sentences; empty where all is well. Reads every row."""

@@ -68,7 +68,6 @@ class CatalogStats:
     files: int  # paths, whatever their state
     missing: int  # paths
     failed: int  # paths
-    catalog_bytes: int  # the database with its log; derived files not counted
 
 
 @dataclass(frozen=True, slots=True)

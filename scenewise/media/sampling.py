@@ -7,7 +7,6 @@ shown frame, inside [0, duration). Where there is chance, equal seeds give equal
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -137,13 +136,6 @@ def clip_windows(
         windows.append(ClipWindow(start, end, tuple(_centres(start, end, frames))))
         if end >= duration - _EPSILON_SECONDS:
             return windows
-
-
-def shown_at(frame_times: Sequence[float], time: float) -> float:
-    """The instant of the frame shown at ``time``: the largest at or before it, else the first."""
-    _check_rising(frame_times)
-    place = bisect_left(frame_times, time + _EPSILON_SECONDS)
-    return float(frame_times[max(0, place - 1)])
 
 
 def _centres(start: float, end: float, count: int) -> list[float]:

@@ -255,7 +255,6 @@ def test_a_video_is_named_by_path_id_or_beginning(
     for text in ("", "  ", "b.mp4", "zzzz", one[:3], "0" * 16, "%"):
         with pytest.raises(UsageError, match="is no video of this library"):
             catalog.resolve(text)
-    assert catalog.paths_of(one) == (path,)
     assert catalog.chunk_of(generation.id, one) is not None
 
 
@@ -574,7 +573,6 @@ def test_stats_count_what_answers(catalog: Catalog, generation: Generation) -> N
     stats = catalog.stats()
     assert (stats.videos, stats.windows, stats.video_seconds) == (2, 20, 10.0)
     assert (stats.files, stats.missing, stats.failed) == (4, 1, 1)
-    assert stats.catalog_bytes > 0
 
 
 def test_the_last_search_needs_no_writers_lock(catalog: Catalog) -> None:

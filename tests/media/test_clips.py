@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -126,6 +127,25 @@ def test_an_exact_clip_holds_exactly_the_frames_of_its_span(
     assert length == pytest.approx(clip.end - clip.start, abs=0.02 if name == "vfr.mp4" else 0.001)
     with VideoReader(clip.path) as reader:
         assert reader.frame_times == pytest.approx(source.times[wanted] - first, abs=0.002)
+
+
+@pytest.mark.parametrize("name", ["cfr.mp4", "ntsc.mkv", "late.mp4", "stream.ts", "vfr.mp4"])
+def test_the_ffmpeg_program_shows_the_same_frames(
+    films: dict[str, Source], tmp_path: Path, ffmpeg_program: str, name: str
+) -> None:
+    times = films[name].times
+    clip = cut(Span(films[name].path, 1.2, 2.76), tmp_path / "clip.mp4")
+    done = subprocess.run(
+        [
+            *(ffmpeg_program, "-v", "error", "-i", str(clip.path), "-fps_mode", "passthrough"),
+            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-"),
+        ],
+        capture_output=True,
+        check=True,
+    )
+    pictures = np.frombuffer(done.stdout, np.uint8).reshape(-1, 120, 160, 3)
+    wanted = np.flatnonzero((times >= 1.2 - 0.001) & (times < 2.76 - 0.001))
+    assert [read_barcode(picture) for picture in pictures] == wanted.tolist()
 
 
 def test_a_clip_is_a_common_mp4_with_its_index_first(

@@ -129,12 +129,6 @@ def test_clip_windows_by_hand() -> None:
     assert len(sampling.clip_windows(1.0, 8, 2.0, 1.0)) == 1
 
 
-def test_shown_at_is_the_largest_at_or_before() -> None:
-    instants = [0.0, 0.04, 0.08]
-    wanted = [-1.0, 0.0, 0.039, 0.04, 0.079, 9.0]
-    assert [sampling.shown_at(instants, time) for time in wanted] == [0, 0, 0, 0.04, 0.04, 0.08]
-
-
 @pytest.mark.parametrize(
     "call",
     [
