@@ -29,6 +29,7 @@ from scenewise.cli.options import (
 )
 from scenewise.cli.output import Output, plural, printable, rough_duration, warn
 from scenewise.cli.progress import shown_progress
+from scenewise.cli.reading import path_that_is_named
 from scenewise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ FAILURES_SHOWN = 20
 def index(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Folders and video files.", show_default=False),
+        typer.Argument(
+            parser=path_that_is_named,
+            metavar="PATH...",
+            help="Folders and video files.",
+            show_default=False,
+        ),
     ],
     library: LibraryOption = None,
     encoder: EncoderOption = None,

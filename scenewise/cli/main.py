@@ -14,7 +14,8 @@ import logging
 import os
 import sys
 import traceback
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import typer
 
@@ -86,6 +87,8 @@ def run() -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code. Every error ends here, as one sentence."""
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -100,6 +103,11 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
+
+
+def _nowhere() -> TextIO:
+    """In place of a stream that was closed at the start (``>&-``), where Python has None."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _invoke(arguments: list[str] | None) -> int:

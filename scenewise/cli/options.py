@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from scenewise.cli.reading import number, whole_number
+from scenewise.cli.reading import number, path_that_is_named, whole_number
 
 if TYPE_CHECKING:
     from scenewise.config import Settings
@@ -20,6 +20,7 @@ LibraryOption = Annotated[
     Path | None,
     typer.Option(
         "--library",
+        parser=path_that_is_named,
         metavar="DIR",
         help="Folder of the library. Default: SCENEWISE_LIBRARY, else the user data folder.",
         show_default=False,

@@ -45,6 +45,16 @@ def whole_number(low: int, high: float = math.inf) -> Callable[[str], int]:
     return read
 
 
+def path_that_is_named(text: str) -> Path:
+    """A reader of paths that refuses an empty one, which would be the current folder.
+
+    A shell makes one of a variable that is not set.
+    """
+    if not text.strip():
+        raise typer.BadParameter("an empty path; name a file or folder, or . for the current one")
+    return Path(text)
+
+
 def _range(low: float, high: float) -> str:
     return f"of at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
 

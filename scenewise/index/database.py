@@ -253,8 +253,15 @@ class Database:
 
     def copy_to(self, path: Path) -> None:
         """A consistent copy into a new file, also while another process writes."""
-        with self._guard, library_errors(self.directory), closing(sqlite3.connect(path)) as copy:
-            self._connection.backup(copy)
+        with self._guard, library_errors(self.directory):
+            try:
+                with closing(sqlite3.connect(path)) as copy:
+                    self._connection.backup(copy)
+            except sqlite3.OperationalError as error:
+                # it is the copy's disk that is full: this library is only read
+                if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+                    raise _mapped(error, path.parent) from error
+                raise
 
     def problems(self) -> list[str]:
         """What SQLite's own full check finds; empty where all is well. Reads the whole file."""

@@ -606,6 +606,8 @@ def test_cut_takes_typed_hits_and_hits_of_the_last_search(
         (("index", "a", "--watch-folder", "--dry-run"), "--watch-folder goes without"),
         (("index", "a", "--device", "tpu"), "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (("index",), "Missing argument 'PATH...'"),
+        (("index", ""), "Invalid value for 'PATH...': an empty path"),
+        (("list", "--library", " "), "Invalid value for '--library': an empty path"),
         (("remove",), "name the videos to remove, or --missing"),
         (("remove", "a", "--missing"), "one of both"),
         (("serch", "a"), "No such command 'serch'. Did you mean 'search'?"),

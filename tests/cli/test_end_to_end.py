@@ -272,6 +272,14 @@ def test_bad_input_is_one_sentence(
     assert len(error.splitlines()) <= 2
 
 
+def test_a_closed_stdout_is_no_error(library: Path) -> None:
+    call = [sys.executable, "-m", "scenewise", "stats", "--library", str(library)]
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *call], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_ctrl_c_ends_watching_with_130(films: Path, library: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "scenewise", "index", str(films), "--watch-folder", "--json"],

@@ -565,6 +565,23 @@ def test_backup_is_a_library_of_its_own(
         catalog.backup(target)
 
 
+def test_a_backup_that_does_not_fit_names_the_disk_it_was_for(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def small(path: Path) -> sqlite3.Connection:
+        copy = connect(path)
+        copy.execute("PRAGMA page_size = 8192")
+        copy.execute("PRAGMA max_page_count = 2")
+        return copy
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    with pytest.raises(StorageError, match=f"disk of the library {tmp_path / 'copy'} is full"):
+        catalog.backup(tmp_path / "copy")
+    assert list((tmp_path / "copy").iterdir()) == []
+
+
 def test_stats_count_what_answers(catalog: Catalog, generation: Generation) -> None:
     for number in range(3):
         catalog.commit_video(generation.id, encoded_video(number, windows=10))
