@@ -175,7 +175,8 @@ def print_result(out: Output, result: SearchResult) -> None:
     for note in result.notes:
         out.note(note)
     if not result.hits:
-        out.result("nothing found")
+        # a match was found, and cut off by --min-match
+        out.result("no hit reaches --min-match" if result.found else "nothing found")
         return
     if not result.found:
         out.result("nothing found; nearest:")

@@ -374,6 +374,11 @@ def test_nothing_found_is_an_answer(
     assert done.lines[0] == first
 
 
+def test_hits_that_were_all_cut_off_are_not_nothing(library: FakeLibrary, run: Run) -> None:
+    library.found, library.hits = True, ()
+    assert run("search", "a cat", "--min-match", "1").lines == ["no hit reaches --min-match"]
+
+
 def test_search_json_has_the_documented_shape(library: FakeLibrary, run: Run) -> None:
     assert run("search", "a cat", "--json").json == {
         "query": "a cat",
