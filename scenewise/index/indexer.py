@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import threading
 import time
@@ -187,6 +188,10 @@ class _Committer:
         self._generation_id = generation_id
         self._tally = tally
         self._before = catalog.known()
+        self._paths_before: dict[str, list[str]] = defaultdict(list)
+        for path, known in self._before.items():
+            if known.content_hash is not None:
+                self._paths_before[known.content_hash].append(path)
         self._claimed: set[str] = set()
         self._waiting: dict[str, list[FileStamp]] = defaultdict(list)
 
@@ -225,6 +230,9 @@ class _Committer:
 
     def _recognise(self, content_hash: str, stamp: FileStamp) -> str:
         self._catalog.add_location(content_hash, stamp)
+        # moved here from a folder that is not looked at now: a hit must not name the old place
+        places = self._paths_before.get(content_hash, ())
+        self._catalog.mark_missing([path for path in places if not os.path.lexists(path)])
         before = self._before.get(stamp.path)
         if before is not None and before.content_hash == content_hash and not before.missing:
             self._tally.unchanged += 1  # only its date changed

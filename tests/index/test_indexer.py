@@ -269,6 +269,16 @@ def test_a_moved_file_is_recognised_and_not_missing(place: Place) -> None:
     assert place.states() == {"deep/other.mkv": "ready"}
 
 
+def test_a_file_moved_between_folders_that_are_indexed_apart(place: Place) -> None:
+    here, there = place.films / "z-here", place.films / "a-there"
+    path = place.put("green.mkv", "a-there/film.mkv")
+    place.index(there)
+    here.mkdir()
+    path.rename(here / "film.mkv")
+    assert counts(place.index(here)) == (0, 1, 0, 0, 0, 0)
+    assert place.states() == {"z-here/film.mkv": "ready"}
+
+
 def test_a_new_date_alone_decodes_nothing(place: Place) -> None:
     path = place.put("green.mkv")
     place.index()
