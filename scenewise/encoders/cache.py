@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from scenewise.encoders.spec import Report
 from scenewise.errors import EncoderError
 
 MANIFEST = "manifest.json"
@@ -31,7 +32,7 @@ def cached_folder(
     build: Callable[[Path], None],
     *,
     thorough: bool = False,
-    progress: Callable[[str], None] | None = None,
+    progress: Report | None = None,
 ) -> Path:
     """The folder ``cache_dir/key``, built by ``build(empty_folder)`` unless it is there whole.
 
@@ -144,7 +145,7 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _lock(cache_dir: Path, key: str, progress: Callable[[str], None] | None) -> Iterator[None]:
+def _lock(cache_dir: Path, key: str, progress: Report | None) -> Iterator[None]:
     """Hold ``.key.lock``. The file stays: removing it would let two processes hold it."""
     with _storage_errors(cache_dir):
         file = (cache_dir / f".{key}.lock").open("a+b")

@@ -27,9 +27,15 @@ from scenewise.encoders.clip_preparation import (
     is_prepared,
     prepared_checkpoint,
 )
-from scenewise.encoders.hub import Report
 from scenewise.encoders.runtimes import Session, batches, open_session
-from scenewise.encoders.spec import EncoderSpec, FloatArray, Query, RuntimeName, WindowFeatures
+from scenewise.encoders.spec import (
+    EncoderSpec,
+    FloatArray,
+    Query,
+    Report,
+    RuntimeName,
+    WindowFeatures,
+)
 from scenewise.encoders.tokens import TOKENIZER, TextTokens
 from scenewise.errors import EncoderError, UsageError
 from scenewise.types import Why

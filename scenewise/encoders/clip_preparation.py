@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from scenewise.encoders.cache import cached_folder, find_folder
-from scenewise.encoders.hub import Checkpoint, Report, canonical_name, is_hub_name, resolve
+from scenewise.encoders.hub import Checkpoint, canonical_name, is_hub_name, resolve
 from scenewise.encoders.huggingface_config import CheckpointConfig, read_config, read_licence
-from scenewise.encoders.spec import EncoderSpec, RuntimeName
+from scenewise.encoders.spec import EncoderSpec, Report, RuntimeName
 from scenewise.encoders.tokens import TOKENIZER, TextTokens, write_tokenizer
 from scenewise.errors import EncoderError
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -28,7 +27,14 @@ from scenewise.encoders.cache import cached_folder, find_folder
 from scenewise.encoders.concept_space import ConceptSpace
 from scenewise.encoders.runtimes import RUNTIMES, Session, batches, open_session
 from scenewise.encoders.sentence import SentenceEmbedder, prepare_sentences, sentences_key
-from scenewise.encoders.spec import EncoderSpec, FloatArray, Query, RuntimeName, WindowFeatures
+from scenewise.encoders.spec import (
+    EncoderSpec,
+    FloatArray,
+    Query,
+    Report,
+    RuntimeName,
+    WindowFeatures,
+)
 from scenewise.errors import UsageError
 from scenewise.media.target import Target
 from scenewise.models.weights import EFFICIENTNET_LITE0, MINILM_L6_V2
@@ -44,8 +50,6 @@ _MEAN = (127 / 255, 127 / 255, 127 / 255)  # published for the family: (pixel - 
 _STD = (128 / 255, 128 / 255, 128 / 255)
 _TARGET = Target(SIZE, SIZE, "crop", SIZE + 32, "bicubic")
 _EXPORT_VERSION = 1  # rises when the exported graph of the classifier changes
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

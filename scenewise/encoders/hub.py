@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from scenewise.config import expand_user
 from scenewise.encoders.cache import file_sha256
+from scenewise.encoders.spec import Report
 from scenewise.errors import EncoderError, UnknownEncoderError, first_line
 
 SETTINGS_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
@@ -38,8 +39,6 @@ _HUB_NAME = re.compile(
 )
 _TRANSFER_MODULES = ("httpx", "httpcore", "requests", "hf_xet", "huggingface_hub")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,12 @@ it is asked for. A family is a class with ``load``, ``prepare`` and ``describe``
 from __future__ import annotations
 
 import importlib
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
 
 from scenewise.config import expand_user
-from scenewise.encoders.spec import Encoder, EncoderSpec
+from scenewise.encoders.hub import is_hub_name
+from scenewise.encoders.spec import Encoder, EncoderSpec, Report
 from scenewise.errors import UnknownEncoderError
 
 CONCEPT = "concept"
@@ -25,9 +24,6 @@ FAMILIES = {  # "module:class", imported when asked for
     CONCEPT: "scenewise.encoders.concept:ConceptEncoder",
     "clip": "scenewise.encoders.clip:ClipEncoder",
 }
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")  # @ a revision
-
-Report = Callable[[str], None]  # takes one line that says what is being done
 
 
 class Family(Protocol):
@@ -124,7 +120,7 @@ def is_prepared(name: str, *, runtime: str = "onnxruntime", cache_dir: Path | No
 def _family(name: str) -> type[Family]:
     if name == CONCEPT:
         place = FAMILIES[CONCEPT]
-    elif (name and expand_user(name).is_dir()) or _HUB_NAME.fullmatch(name):
+    elif (name and expand_user(name).is_dir()) or is_hub_name(name):
         place = FAMILIES["clip"]
     else:
         raise UnknownEncoderError(

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from scenewise.encoders.cache import cached_folder
 from scenewise.encoders.runtimes import batches, open_session
-from scenewise.encoders.spec import FloatArray
+from scenewise.encoders.spec import FloatArray, Report
 from scenewise.errors import EncoderError
 from scenewise.models.weights import MINILM_L6_V2
 
@@ -78,7 +78,7 @@ def prepare_sentences(
     cache_dir: Path,
     *,
     thorough: bool = False,
-    progress: Callable[[str], None] | None = None,
+    progress: Report | None = None,
 ) -> Path:
     """The prepared folder, made first where it is missing or damaged (some seconds)."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from scenewise.media.target import Target
 from scenewise.types import Why
 
+Report = Callable[[str], None]  # takes one line that says what is being done
 FloatArray = npt.NDArray[np.float32]
 Precision = Literal["fp32", "bf16", "fp16"]
 RuntimeName = Literal["onnxruntime", "openvino", "torch"]

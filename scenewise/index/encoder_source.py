@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from scenewise.config import Settings
+from scenewise.config import Settings, expand_user
 from scenewise.encoders.spec import Encoder, EncoderSpec
 from scenewise.errors import EncoderMismatchError
 from scenewise.index.calibration import Calibrator
@@ -118,7 +118,8 @@ class EncoderSource:
 def check_name(wanted: str, generation: Generation) -> None:
     """Raise EncoderMismatchError where a library belongs to an encoder of another name."""
     name = generation.spec.name
-    same_folder = Path(wanted).is_dir() and os.path.realpath(wanted) == os.path.realpath(name)
+    folder = expand_user(wanted)
+    same_folder = folder.is_dir() and os.path.realpath(folder) == os.path.realpath(name)
     if wanted != name and not same_folder:
         raise EncoderMismatchError(
             f"this library belongs to the encoder {name}, not to {wanted}; open it without "

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import io
+import sys
+import types
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scenewise.cli.main import main
 from scenewise.cli.output import Output
 from scenewise.cli.progress import describe, shown_progress
+from scenewise.encoders import load
+from scenewise.errors import EncoderError
 from scenewise.types import Progress
 
 
@@ -78,3 +85,29 @@ def test_a_terminal_gets_a_bar_that_goes_away(monkeypatch: pytest.MonkeyPatch) -
         show(Progress(1, 2, 30.0, 1.0, "/films/[red]a.mp4"))
     assert "1/2 videos, 30.0 s of video per second" in stream.getvalue()
     assert stream.getvalue().endswith("\x1b[2K")  # the bar's line is cleared
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_preparing_an_encoder_is_said_at_its_first_use(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    quiet: bool,
+) -> None:
+    class Family:
+        @classmethod
+        def load(cls, name: str, *, progress: Any, **_: Any) -> None:
+            progress("preparing parts (once)")
+            raise EncoderError("that is far enough")
+
+    module = types.ModuleType("a_family")
+    module.__dict__["Family"] = Family
+    monkeypatch.setitem(sys.modules, "a_family", module)
+    monkeypatch.setitem(load.FAMILIES, "concept", "a_family:Family")
+    (tmp_path / "film.mp4").write_bytes(b"never read")
+    library = tmp_path / "library"
+    code = main(["index", str(tmp_path), "--library", str(library), *(["-q"] if quiet else [])])
+    assert code == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].endswith("that is far enough")
+    assert ("preparing parts (once)" in said) is not quiet

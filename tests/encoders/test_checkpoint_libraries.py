@@ -120,10 +120,18 @@ def test_another_number_of_frames_than_the_networks_is_refused(
 
 @pytest.mark.parametrize("settings", ["clip"], indirect=True)
 def test_a_library_of_one_checkpoint_is_not_opened_with_another(
-    settings: Settings, films: Path, checkpoints: dict[str, Path]
+    settings: Settings,
+    films: Path,
+    checkpoints: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with Library.open(settings=settings) as library:
         library.index(films / "red.mp4", fps=1)
+    folder = checkpoints["clip"]
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.chdir(folder.parent)
+    for same in (f"~/{folder.name}", f"./{folder.name}", str(folder)):
+        Library.open(settings=settings, encoder=same).close()
     with pytest.raises(EncoderMismatchError) as caught:
         Library.open(settings=settings, encoder="concept")
     for words in (settings.encoder, "concept", "scenewise reindex --encoder concept"):
