@@ -251,7 +251,7 @@ class Library:
         image: str | Path | None = None,
         top_k: int = 10,
         min_match: float | None = None,
-        video: str | Sequence[str] | None = None,
+        video: str | Path | Sequence[str | Path] | None = None,
         path: str | None = None,
         after: When | None = None,
         before: When | None = None,

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from colour_encoder import load_colours
@@ -160,6 +161,27 @@ def test_removing_what_is_not_there_removes_nothing(own: tuple[Library, Path]) -
     with pytest.raises(UsageError, match="nowhere"):
         library.remove([str(films / "green.mkv"), "nowhere.mp4"])
     assert len(library.videos()) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"paths": []}, "no path was given"),
+        ({"paths": ""}, "'' is no path"),
+        ({"paths": "a\0b"}, "is no path"),
+        ({"workers": 0}, "workers = 0 is not allowed"),
+        ({"ann": "tree"}, "ann = 'tree' is not allowed; give exact or ivfpq"),
+    ],
+)
+def test_odd_arguments_of_index_are_refused(
+    films: Path, tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    with (
+        Library.open(tmp_path / "library", encoder="colours", load=load_colours) as library,
+        pytest.raises(UsageError, match=words),
+    ):
+        library.index(**{"paths": films, **options})
+    assert not (tmp_path / "library").exists()
 
 
 def test_failed_files_can_be_forgotten(own: tuple[Library, Path]) -> None:

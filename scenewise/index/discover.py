@@ -86,6 +86,9 @@ def discover(paths: Sequence[str | Path], *, recursive: bool = True) -> Discover
     """
     if not paths:
         raise UsageError("no path was given; name at least one folder or video file.")
+    for path in paths:
+        if not str(path).strip() or "\0" in str(path):
+            raise UsageError(f"{str(path)!r} is no path; name a folder or a video file.")
     problems: list[Failure] = []
     found: dict[str, FileStamp] = {}
     seen_folders: set[tuple[int, int]] = set()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from scenewise.config import expand_user
 from scenewise.device import processor_count
@@ -43,6 +44,10 @@ class Filling:
     workers: int | None = None  # None: one per core
     progress: ProgressCallback | None = None
     stop: Callable[[], bool] = _never
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers = {self.workers} is not allowed; give 1 or more.")
 
     def executor(self, generation: Generation, files: int) -> Executor:
         """Worker processes, or none where one would be alone. Prepares the encoder."""
@@ -87,6 +92,8 @@ def index_paths(
     may_be_empty: bool = False,
 ) -> IndexReport:
     """See ``Library.index``. The writer's lock is held for the whole run."""
+    if ann is not None and ann not in get_args(AnnKind):
+        raise UsageError(f"ann = {ann!r} is not allowed; give {' or '.join(get_args(AnnKind))}.")
     discovery = discover(paths, recursive=recursive)
     active: Generation | None = None
     with _reader(filling.directory) as catalog:

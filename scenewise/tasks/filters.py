@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from scenewise.errors import UsageError
 from scenewise.index.reader import IndexReader
@@ -21,7 +22,9 @@ from scenewise.types import Video
 class Filters:
     """All of them have to hold; None holds always."""
 
-    video: str | Sequence[str] | None = None  # paths, ids, beginnings of ids, file names
+    video: str | Path | Sequence[str | Path] | None = (
+        None  # paths, ids, beginnings of ids, file names
+    )
     path: str | None = None  # a pattern for whole paths or file names: *, ?, [abc]
     after: When | None = None  # the file's date is this or later
     before: When | None = None  # the file's date is earlier than this
@@ -74,7 +77,7 @@ def allowed_chunks(reader: IndexReader, filters: Filters) -> set[int] | None:
 def _wanted_ids(reader: IndexReader, filters: Filters) -> set[str] | None:
     if filters.video is None:
         return None
-    names = [filters.video] if isinstance(filters.video, str) else filters.video
+    names = [filters.video] if isinstance(filters.video, str | Path) else filters.video
     return {reader.catalog.resolve(str(name)) for name in names}
 
 

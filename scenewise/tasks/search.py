@@ -28,7 +28,7 @@ class SearchOptions(TypedDict, total=False):
 
     top_k: int
     min_match: float | None
-    video: str | Sequence[str] | None
+    video: str | Path | Sequence[str | Path] | None
     path: str | None
     after: When | None
     before: When | None

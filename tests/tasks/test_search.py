@@ -185,10 +185,10 @@ def test_where_nothing_could_be_searched_the_answer_says_why(
 
 def test_a_video_is_chosen_by_path_or_id(library: Library, films: Path) -> None:
     path = str(films / "b.mp4")
-    [hit] = library.search("red", group="video", video=path).hits
+    [hit] = library.search("red", group="video", video=films / "b.mp4").hits
     assert hit.path == str((films / "b.mp4").resolve())
     assert library.search("red", group="video", video=hit.video_id[:8]).hits == (hit,)
-    both = library.search("red", group="video", video=[path, str(films / "a.mp4")])
+    both = library.search("red", group="video", video=[path, films / "a.mp4"])
     assert names(both.hits) == ["a.mp4", "b.mp4"]
     with pytest.raises(UsageError, match=r"nothing\.mp4"):
         library.search("red", video="nothing.mp4")
