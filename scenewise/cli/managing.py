@@ -2,6 +2,7 @@
 with it.
 
 They read options, ask where something would be lost, and print; the library does the work.
+The functions are long because every option is a parameter of theirs; what they do is short.
 """
 
 from __future__ import annotations

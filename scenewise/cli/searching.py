@@ -1,6 +1,7 @@
 """``scenewise search`` and ``scenewise similar``: the commands that answer with hits.
 
 They read options and print; the library searches. Nothing here imports torch or transformers.
+The functions are long because every option is a parameter of theirs; what they do is short.
 """
 
 from __future__ import annotations

@@ -127,6 +127,25 @@ def test_a_cover_picture_is_no_film(tmp_path: Path) -> None:
         VideoReader(song)
 
 
+@pytest.mark.parametrize(
+    ("written", "space", "extent"),
+    [
+        ("colormatrix=bt709:fullrange=off", "bt709", "tv"),
+        ("colormatrix=bt709:fullrange=on", "bt709", "pc"),
+        ("colormatrix=bt470bg:fullrange=off", "bt601", "tv"),
+        ("colormatrix=smpte170m:fullrange=off", "bt601", "tv"),
+        ("colormatrix=bt2020nc:fullrange=off", "bt2020", "tv"),
+        ("colormatrix=undef", "unspecified", "unspecified"),
+    ],
+)
+def test_colour_space_and_range(tmp_path: Path, written: str, space: str, extent: str) -> None:
+    settings = FilmSettings(options={"x264-params": written})
+    write_film(tmp_path / "a.mkv", barcode_pictures(5, 64, 48), settings)
+    video = probe(tmp_path / "a.mkv").video
+    assert video is not None
+    assert (video.color_space, video.color_range) == (space, extent)
+
+
 def test_the_json_shape(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     write_film(path, barcode_pictures(5, 64, 48), FilmSettings(pixel_aspect=Fraction(4, 3)))
