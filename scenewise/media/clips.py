@@ -71,12 +71,18 @@ class Clip:
 
 
 def name_clips(spans: Sequence[Span]) -> list[str]:
-    """File names such as ``match_holiday_02m15s-02m45s.mp4``, no two alike."""
+    """File names such as ``match_holiday_02m15s-02m18.5s.mp4``, no two alike.
+
+    Times are in tenths, as hits are printed: clips of neighbouring hits do not replace each other.
+    """
     names: list[str] = []
     taken: set[str] = set()
     for span in spans:
         stem = span.source.stem.encode("utf-8", "replace")[:_MAX_NAME_BYTES]
-        begin, end = _minutes(math.floor(span.start)), _minutes(math.ceil(span.end))
+        begin, end = (
+            _minutes(math.floor(round(span.start * 10, 3))),
+            _minutes(math.ceil(round(span.end * 10, 3))),
+        )
         name, number = f"match_{stem.decode('utf-8', 'ignore')}_{begin}-{end}", 1
         while (name if number == 1 else f"{name}_{number}").casefold() in taken:
             number += 1
@@ -86,10 +92,11 @@ def name_clips(spans: Sequence[Span]) -> list[str]:
     return names
 
 
-def _minutes(seconds: int) -> str:
-    hours, rest = divmod(seconds, 3600)
-    minutes, whole = divmod(rest, 60)
-    return f"{hours}h{minutes:02d}m{whole:02d}s" if hours else f"{minutes:02d}m{whole:02d}s"
+def _minutes(tenths: int) -> str:
+    hours, rest = divmod(tenths, 36_000)
+    minutes, rest = divmod(rest, 600)
+    seconds = f"{rest // 10:02d}.{rest % 10}".removesuffix(".0")
+    return f"{hours}h{minutes:02d}m{seconds}s" if hours else f"{minutes:02d}m{seconds}s"
 
 
 def cut(span: Span, target: str | Path, *, mode: CutMode = "exact") -> Clip:

@@ -288,19 +288,21 @@ def test_a_reel_joins_sizes_rates_and_silence(films: dict[str, Source], tmp_path
 def test_names_tell_what_is_inside() -> None:
     spans = [
         Span(Path("a/holiday.mp4"), 135.2, 164.1),
-        Span(Path("b/holiday.mp4"), 135.9, 164.9),
-        Span(Path("Holiday.mkv"), 135.0, 165.0),
+        Span(Path("b/holiday.mp4"), 135.24, 164.02),
+        Span(Path("Holiday.mkv"), 135.2, 164.1),
+        Span(Path("a/holiday.mp4"), 135.3, 164.1),
         Span(Path("long.mov"), 3600.0, 3725.0),
         Span(Path("ü" * 300 + ".mp4"), 0.0, 1.0),
     ]
     names = name_clips(spans)
-    assert names[:4] == [
-        "match_holiday_02m15s-02m45s.mp4",
-        "match_holiday_02m15s-02m45s_2.mp4",
-        "match_Holiday_02m15s-02m45s_3.mp4",
+    assert names[:5] == [
+        "match_holiday_02m15.2s-02m44.1s.mp4",
+        "match_holiday_02m15.2s-02m44.1s_2.mp4",
+        "match_Holiday_02m15.2s-02m44.1s_3.mp4",
+        "match_holiday_02m15.3s-02m44.1s.mp4",
         "match_long_1h00m00s-1h02m05s.mp4",
     ]
-    assert len(os.fsencode(names[4])) < 255
+    assert len(os.fsencode(names[5])) < 255
 
 
 def test_bad_input_is_one_of_our_errors(films: dict[str, Source], tmp_path: Path) -> None:
