@@ -180,7 +180,7 @@ def commands(folder: Path) -> Iterator[list[str]]:
     for query in QUERIES:
         yield ["search", query, "--top-k", "3", *library]
     sheet = ["--contact-sheet", str(sheet_path(folder)), "--yes"]
-    yield ["search", SHEET_QUERY, "--top-k", "6", *sheet, *library]
+    yield ["search", SHEET_QUERY, "--top-k", "3", *sheet, *library]
     yield ["cut", "--last", "1", "--output-dir", str(folder / "clips"), *library]
 
 

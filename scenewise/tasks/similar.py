@@ -6,6 +6,7 @@ It knows stored vectors; no network runs.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def similar_to(
         lambda features: np.asarray(features.vectors @ vector, np.float32),
         others,
     )
-    return to_result(
+    nearest = to_result(
         scored,
         rank_moments(scored, top_k, "video" if time is None else "moment"),
         Calibrator(None),  # stored vectors are compared; no encoder's background fits them
@@ -59,6 +60,8 @@ def similar_to(
         features=reader.windows,
         explain=lambda features: (_closeness(features.vectors, vector),),
     )
+    # something is always nearest; how near, the hits say, and there is no verdict to give
+    return replace(nearest, found=bool(nearest.hits))
 
 
 def window_at(chunk: Chunk, time: float) -> int:

@@ -48,6 +48,7 @@ def test_videos_come_in_the_order_of_their_likeness(library: Library, films: Pat
     ]
     assert result.hits[0].why[0].kind == "similarity"
     assert result.query == str((films / "red.mp4").resolve())
+    assert result.found  # the nearest were asked for, and there are some
 
 
 def test_an_instant_finds_moments(library: Library, films: Path) -> None:
@@ -92,3 +93,11 @@ def test_the_window_of_an_instant(time: float, window: int) -> None:
         missing=False,
     )
     assert window_at(chunk, time) == window
+
+
+def test_a_video_that_is_alone_has_none_like_it(films: Path, tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library", encoder="colours", load=load_colours) as alone:
+        alone.index(films / "red.mp4", workers=1)
+        result = alone.similar(films / "red.mp4")
+    assert result.hits == ()
+    assert not result.found

@@ -1,0 +1,47 @@
+"""The README is true: its tree is the package, and its figures have a page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def tree_paths() -> dict[str, str]:
+    """Paths in the README's annotated tree, relative to the root, with their remarks."""
+    block = re.search(r"```\n(scenewise/.*?)```", README, re.DOTALL)
+    assert block is not None
+    paths: dict[str, str] = {}
+    parents: list[str] = []
+    for line in block.group(1).splitlines():
+        found = re.match(r"^((?:[│ ]   )*(?:[├└]── )?)(\S+)\s*(?:# (.+))?$", line)
+        assert found is not None, f"not a line of a tree: {line!r}"
+        depth = len(found.group(1)) // 4
+        parents[depth:] = [found.group(2).rstrip("/")]
+        paths["/".join(parents)] = found.group(3) or ""
+    return paths
+
+
+def modules_on_disk() -> set[str]:
+    """Every module with something of its own; a package stands for its __init__."""
+    package = ROOT / "scenewise"
+    modules = {p.relative_to(ROOT).as_posix() for p in package.rglob("*.py")}
+    folders = {str(Path(m).parent.as_posix()) for m in modules}
+    return {m for m in modules if not m.endswith("/__init__.py")} | folders
+
+
+def test_the_tree_names_every_module_and_nothing_else() -> None:
+    assert set(tree_paths()) == modules_on_disk()
+
+
+def test_every_line_of_the_tree_says_what_it_is() -> None:
+    assert [path for path, remark in tree_paths().items() if not remark] == []
+
+
+def test_pictures_and_pages_that_the_readme_names_exist() -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    assert targets
+    missing = [t for t in targets if "://" not in t and not (ROOT / t).exists()]
+    assert missing == []
