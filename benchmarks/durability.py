@@ -26,8 +26,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +39,7 @@ from benchmarks.durability_child import (
     model_to_json,
     video_of,
 )
+from benchmarks.durability_tally import Tally
 from benchmarks.machine import describe_machine
 from benchmarks.synthetic_windows import content_hash, query_vectors, synthetic_spec
 from scenewise.errors import ScenewiseError
@@ -48,17 +47,6 @@ from scenewise.index.catalog import ORDINAL_BITS, Catalog
 from scenewise.index.vectors import VectorIndex, problems, refresh
 
 PHASES = ("indexing", "re-indexing", "deleting", "index rebuilding")
-
-
-@dataclass
-class Tally:
-    """What the kills of one phase met."""
-
-    kills: int = 0
-    steps: int = 0
-    hit: Counter[str] = field(default_factory=Counter)  # steps that were under way
-    kept: int = 0  # of those, how many were there wholly
-    faults: list[str] = field(default_factory=list)
 
 
 def run_kills(

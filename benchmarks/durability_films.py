@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.durability import Tally
+from benchmarks.durability_tally import Tally
 from scenewise.encoders.spec import FloatArray
 from scenewise.errors import ScenewiseError
 from scenewise.index.catalog import Catalog
