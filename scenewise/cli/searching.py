@@ -42,9 +42,7 @@ TopKOption = Annotated[
     int,
     typer.Option("--top-k", "-k", parser=whole_number(1, 1000), metavar="N", help="Hits at most."),
 ]
-JsonLinesOption = Annotated[
-    bool, typer.Option("--jsonl", help="Print one line of JSON per query, as each is done.")
-]
+JsonLinesOption = Annotated[bool, typer.Option("--jsonl", help="Print one line of JSON per query.")]
 
 
 def search(
