@@ -11,13 +11,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Programs that some tests compare with. Where they cannot be installed, those tests skip.
 DEBIAN_PACKAGES := ffmpeg
 
-.PHONY: demo test check docs format clean
+.PHONY: demo test check docs coverage format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/scenewise demo
 
 test: $(VENV)/.dev debian
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+coverage: $(VENV)/.dev debian
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report term-missing:skip-covered
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

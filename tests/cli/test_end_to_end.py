@@ -113,7 +113,7 @@ def test_lines_in_a_pipe_are_whole_and_plain(library: Path, films: Path) -> None
     assert line in text.splitlines()
 
 
-def test_searching_loads_neither_torch_nor_transformers(library: Path) -> None:
+def test_searching_in_words_loads_no_torch_and_no_decoder(library: Path) -> None:
     code = (
         "import sys; from scenewise.cli.main import main\n"
         "code = main(['search', 'a cat', '--json'])\n"
@@ -129,7 +129,7 @@ def test_searching_loads_neither_torch_nor_transformers(library: Path) -> None:
     )
     code_of_main, *loaded = done.stderr.splitlines()[-1].split()
     assert code_of_main == "0"
-    assert {"torch", "transformers", "onnxscript", "watchfiles"}.isdisjoint(loaded)
+    assert {"torch", "transformers", "onnxscript", "watchfiles", "av"}.isdisjoint(loaded)
 
 
 def test_a_hit_becomes_a_clip_and_a_contact_sheet(library: Path, tmp_path: Path) -> None:
