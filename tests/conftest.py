@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,23 @@ def prepared_cache() -> Path:
     return folder.resolve()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def session_home(tmp_path_factory: pytest.TempPathFactory, prepared_cache: Path) -> Iterator[None]:
+    """The same for fixtures of a module or session, which are made before ``private_home``."""
+    with pytest.MonkeyPatch.context() as patch:
+        _leave_home(patch, tmp_path_factory.mktemp("session-home"), prepared_cache)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def private_home(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, prepared_cache: Path
 ) -> None:
     """No test reads or writes the user's own library, settings or cache."""
-    home = tmp_path_factory.mktemp("home")
+    _leave_home(monkeypatch, tmp_path_factory.mktemp("home"), prepared_cache)
+
+
+def _leave_home(monkeypatch: pytest.MonkeyPatch, home: Path, prepared_cache: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
