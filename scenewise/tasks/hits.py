@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -23,7 +24,7 @@ MOMENTS_PER_VIDEO = 5
 TOUCH_SECONDS = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ScoredVideo:
     """Windows of one video with their scores: all of them, or of a long one those that count."""
 
@@ -32,7 +33,7 @@ class ScoredVideo:
     scores: FloatArray  # (M,)
     mean_score: float  # over the whole video, or a fair sample of it
 
-    @property
+    @cached_property  # asked for the order, and for how all videos stand
     def rank_score(self) -> float:
         """What the video as a whole is worth; no moment of it is worth more."""
         return rank_video(self.scores, self.mean_score)
