@@ -8,8 +8,10 @@ TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# Programs that some tests compare with. Where they cannot be installed, those tests skip.
-DEBIAN_PACKAGES := ffmpeg
+# Programs and servers that some tests compare or talk with. Where they cannot be installed,
+# those tests skip.
+DEBIAN_PACKAGES := ffmpeg mosquitto python3-gi gir1.2-gst-rtsp-server-1.0 \
+  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 
 .PHONY: demo test check docs coverage format clean
 
@@ -53,11 +55,13 @@ $(VENV)/.dev: $(VENV)/.torch pyproject.toml
 
 .PHONY: debian
 debian:
-	@for package in $(DEBIAN_PACKAGES); do \
-	  command -v $$package >/dev/null && continue; \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get -qq update && apt-get -qq install -y --no-install-recommends $$package >/dev/null; \
-	  else \
-	    echo "$$package is not installed: the tests that compare with it will be skipped" >&2; \
-	  fi; \
-	done
+	@missing=; for package in $(DEBIAN_PACKAGES); do \
+	  dpkg -s $$package >/dev/null 2>&1 || command -v $$package >/dev/null || \
+	    missing="$$missing $$package"; \
+	done; \
+	test -z "$$missing" && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get -qq update && apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
+	else \
+	  echo "not installed:$$missing. The tests that need them will be skipped" >&2; \
+	fi

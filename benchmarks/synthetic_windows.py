@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import Concepts, EncoderSpec, FloatArray, WindowFeatures
-from scenewise.index.records import EncodedVideo, FileStamp, TextSegment
+from scenewise.index.records import EncodedVideo, FileStamp, TextSegment, Track
 from scenewise.media.target import Target
 from scenewise.types import Segment
 
@@ -125,5 +125,11 @@ def encoded_video(
         features=WindowFeatures(vectors, sparse),
         video_vector=_unit(vectors.mean(axis=0, keepdims=True))[0],
         shots=(Segment(0.0, duration / 2), Segment(duration / 2, duration)),
-        texts=(TextSegment("subtitle", 0.0, duration, f"words of film number{number}"),),
+        tracks=(
+            Track(
+                "subtitle",
+                "",
+                (TextSegment("subtitle", 0.0, duration, f"words of film number{number}"),),
+            ),
+        ),
     )

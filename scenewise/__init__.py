@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     from scenewise.errors import ScenewiseError
     from scenewise.library import Library
     from scenewise.types import (
+        Answer,
+        Caption,
+        Event,
         Failure,
         IndexReport,
+        Label,
         Moment,
         Progress,
         SearchResult,
         Segment,
+        Sound,
         Video,
         Why,
     )
@@ -25,27 +30,37 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Answer": "scenewise.types",
+    "Caption": "scenewise.types",
+    "Event": "scenewise.types",
     "Failure": "scenewise.types",
     "IndexReport": "scenewise.types",
+    "Label": "scenewise.types",
     "Library": "scenewise.library",
     "Moment": "scenewise.types",
     "Progress": "scenewise.types",
     "ScenewiseError": "scenewise.errors",
     "SearchResult": "scenewise.types",
     "Segment": "scenewise.types",
+    "Sound": "scenewise.types",
     "Video": "scenewise.types",
     "Why": "scenewise.types",
 }
 
 __all__ = [
+    "Answer",
+    "Caption",
+    "Event",
     "Failure",
     "IndexReport",
+    "Label",
     "Library",
     "Moment",
     "Progress",
     "ScenewiseError",
     "SearchResult",
     "Segment",
+    "Sound",
     "Video",
     "Why",
     "__version__",

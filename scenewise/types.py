@@ -10,7 +10,29 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-WhyKind = Literal["concept", "similarity", "image", "video"]
+Modality = Literal["visual", "text", "audio"]
+WhyKind = Literal[
+    "concept",  # what the encoder sees
+    "similarity",
+    "image",
+    "video",
+    "classifier",  # a trained one
+    "motion",
+    "subtitle",  # words, by where they stand
+    "ocr",
+    "speech",
+    "sound",  # heard without words: silence, speech, music, a bang
+    "audio",  # sound in words, by an audio encoder
+    "model",  # a plugged-in network said so
+]
+SoundKind = Literal["silence", "speech", "music", "onset"]
+_MODALITY: dict[str, Modality] = {
+    "subtitle": "text",
+    "ocr": "text",
+    "speech": "text",
+    "sound": "audio",
+    "audio": "audio",
+}
 VideoState = Literal["ready", "failed", "missing"]
 
 
@@ -48,14 +70,33 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """One reason for a hit: what kind of evidence, and what it was."""
+    """One reason for a hit: what kind of evidence, what it was, and where it is known, when."""
 
     kind: WhyKind
     detail: str
+    start: float | None = None  # seconds; None where it holds for the whole hit
+    end: float | None = None
+
+    @property
+    def modality(self) -> Modality:
+        """Whether this was seen, read or heard."""
+        return _MODALITY.get(self.kind, "visual")
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON shape."""
-        return asdict(self)
+        """The JSON shape; times only where there are any."""
+        shape: dict[str, Any] = {
+            "kind": self.kind,
+            "modality": self.modality,
+            "detail": self.detail,
+        }
+        if self.start is not None:
+            shape |= {"start": self.start, "end": self.end}
+        return shape
+
+    @classmethod
+    def from_dict(cls, shape: dict[str, Any]) -> Why:
+        """The inverse of ``to_dict``."""
+        return cls(**{name: value for name, value in shape.items() if name != "modality"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +129,12 @@ class Moment:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape."""
-        return asdict(self)
+        return asdict(self) | {"why": [why.to_dict() for why in self.why]}
+
+    @classmethod
+    def from_dict(cls, shape: dict[str, Any]) -> Moment:
+        """The inverse of ``to_dict``."""
+        return cls(**{**shape, "why": tuple(Why.from_dict(why) for why in shape["why"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +158,86 @@ class SearchResult:
         if self.notes:
             shape["notes"] = list(self.notes)
         return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class of a video or a moment, with its estimated probability."""
+
+    name: str
+    probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Something heard in [start, end) seconds, and how clearly: ``strength`` in 0 to 1."""
+
+    kind: SoundKind
+    start: float
+    end: float
+    strength: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A sentence about [start, end) seconds of a video; ``source`` says what wrote it."""
+
+    start: float
+    end: float
+    text: str
+    source: str  # "concepts", or the name of a language model
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a question about videos, and the moments that support it.
+
+    ``text`` is None where the evidence does not suffice: "cannot tell" is an answer. Evidence and
+    its times come from the library, whoever wrote the text.
+    """
+
+    question: str
+    text: str | None
+    confidence: float  # 0 to 1
+    evidence: tuple[Moment, ...]
+    choices: tuple[Label, ...] = ()  # with their probabilities, best first
+    source: str = "evidence"  # or the name of a language model
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self) | {"evidence": [moment.to_dict() for moment in self.evidence]}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A rule that came true on a stream. ``time`` is the stream's, ``wall`` ISO 8601 in UTC."""
+
+    id: str  # unique: a receiver that sees it twice keeps one
+    rule: str
+    source: str
+    time: float  # seconds from the stream's first frame
+    wall: str  # when that frame was taken
+    match: float
+    why: tuple[Why, ...] = ()
+    clip: str | None = None  # path, once written
+    snapshot: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self) | {"why": [why.to_dict() for why in self.why]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,9 @@ def test_public_names_exist_and_say_what_they_are(name: str) -> None:
 
 
 def test_public_methods_of_the_library_say_what_they_do() -> None:
-    for name, value in vars(scenewise.Library).items():
+    for name in dir(scenewise.Library):
         if not name.startswith("_"):
+            value = getattr(scenewise.Library, name)
             assert (getattr(value, "__doc__", "") or "").strip(), name
 
 
@@ -230,7 +231,7 @@ def test_python_of_the_pages_names_what_exists() -> None:
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         compile(block, "python.md", "exec")
     documented = set(re.findall(r"^\| `(?:Library)?\.(\w+)\(", text, re.MULTILINE))
-    public = {name for name in vars(scenewise.Library) if not name.startswith("_")}
+    public = {name for name in dir(scenewise.Library) if not name.startswith("_")}
     assert public - documented <= {"close", "directory"}
     assert documented <= public
 
@@ -238,8 +239,7 @@ def test_python_of_the_pages_names_what_exists() -> None:
 def test_the_search_example_has_the_shape_of_a_result() -> None:
     text = (DOCS / "search.md").read_text("utf-8")
     shape = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0])
-    why = tuple(scenewise.Why(**reason) for reason in shape["hits"][0]["why"])
-    moment = scenewise.Moment(**{**shape["hits"][0], "why": why})
+    moment = scenewise.Moment.from_dict(shape["hits"][0])
     result = scenewise.SearchResult(shape["query"], shape["encoder"], shape["found"], (moment,))
     assert json.loads(json.dumps(result.to_dict())) == shape
 

@@ -7,11 +7,10 @@ be written to is searched all the same: there, nothing is kept.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from scenewise.cli.output import logger
 from scenewise.errors import UsageError
-from scenewise.types import Moment, SearchResult, Why
+from scenewise.types import Moment, SearchResult
 
 
 def remember(directory: Path, result: SearchResult) -> None:
@@ -35,7 +34,7 @@ def recall(directory: Path, ranks: list[int]) -> list[Moment]:
             "run `scenewise search` first or give VIDEO@START-END."
         )
     try:
-        hits = {hit["rank"]: _moment(hit) for hit in shape["hits"]}
+        hits = {hit["rank"]: Moment.from_dict(hit) for hit in shape["hits"]}
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"--last: the last search of {directory} cannot be read ({error}); search again."
@@ -45,7 +44,3 @@ def recall(directory: Path, ranks: list[int]) -> list[Moment]:
             allowed = f"1 to {len(hits)}" if hits else "none, it found nothing"
             raise UsageError(f"--last: the last search has no hit {rank}; allowed: {allowed}.")
     return [hits[rank] for rank in ranks]
-
-
-def _moment(shape: dict[str, Any]) -> Moment:
-    return Moment(**{**shape, "why": tuple(Why(**reason) for reason in shape["why"])})

@@ -6,7 +6,8 @@ Tables (``schema``; see docs/architecture.md): ``generation`` (an encoder's fill
 library: spec, state filling | active | retired), ``video`` (content hash, duration),
 ``location`` (a path with size, date, and whether it is missing or failed), ``chunk`` (one video
 in one generation: spans, shots, checksum; its id is never used twice) with ``feature`` (fp16
-vectors, sparse concepts), ``segment`` + FTS5 (words with times), ``meta``.
+vectors, sparse concepts), ``track`` (what is read and heard in a video, whatever the encoder) with
+``text_line`` + FTS5, ``sound`` and ``audio``; ``kept`` (what people named); ``meta``.
 A window's id is ``chunk id << 20 | ordinal``; a hit lives exactly as long as its chunk row does.
 
 A content without any path is no part of the library: the transaction that takes its last path
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,7 +30,7 @@ from scenewise.encoders.spec import EncoderSpec
 from scenewise.errors import EncoderError, UsageError
 from scenewise.index.database import DATABASE_FILE, Database, flush, library_errors
 from scenewise.index.reading import CatalogReader
-from scenewise.index.records import EncodedVideo, FileStamp
+from scenewise.index.records import EncodedVideo, FileStamp, Track
 from scenewise.index.rows import (
     ORDINAL_BITS,
     CatalogStats,
@@ -40,6 +41,7 @@ from scenewise.index.rows import (
     checksum,
     path_key,
 )
+from scenewise.index.tracks import write_tracks
 
 __all__ = [
     "ORDINAL_BITS",
@@ -175,10 +177,7 @@ class Catalog(CatalogReader):
                     None if concepts is None else np.asarray(concepts.values, np.float16).tobytes(),
                 ),
             )
-            rows.executemany(
-                'INSERT INTO segment (chunk, kind, start, "end", text) VALUES (?, ?, ?, ?, ?)',
-                [(chunk_id, text.kind, text.start, text.end, text.text) for text in video.texts],
-            )
+            write_tracks(rows, key, video.tracks)
         return chunk_id
 
     def _check(self, generation_id: int, video: EncodedVideo) -> None:
@@ -198,6 +197,15 @@ class Catalog(CatalogReader):
             raise ValueError(
                 f"vectors of {dimension} numbers for an encoder of {generation.spec.dimension}"
             )
+
+    def commit_tracks(self, video_id: str, tracks: Sequence[Track]) -> bool:
+        """Store tracks of a video in place of those of the same kinds; False where it is gone."""
+        with self._database.transaction() as rows:
+            row = rows.execute("SELECT id FROM video WHERE video_id = ?", (video_id,)).fetchone()
+            if row is None:
+                return False
+            write_tracks(rows, row[0], tracks)
+        return True
 
     def commit_failure(self, stamp: FileStamp, reason: str) -> None:
         """Record that a file could not be indexed.

@@ -17,7 +17,7 @@ from scenewise.encoders.spec import Encoder
 from scenewise.errors import EncoderError, MediaError, ScenewiseError, UnreadableMediaError
 from scenewise.index.discover import stamp as stamp_of
 from scenewise.index.embed import BATCH_WINDOWS, WindowBuilder, unit
-from scenewise.index.records import EncodedVideo, FileStamp, TextSegment
+from scenewise.index.records import EncodedVideo, FileStamp, TextSegment, Track
 from scenewise.index.windows import Sampling, plan_windows
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def encode_video(
                 builder.add(frame)
         windows = builder.finish()
         warnings = reader.warnings
-    texts, text_warnings = _read_texts(path, bool(reader.info.subtitles))
+    subtitles = _read_subtitles(path, bool(reader.info.subtitles))
     _check_unchanged(before)
     return EncodedVideo(
         stamp=before,
@@ -115,8 +115,8 @@ def encode_video(
         features=windows.features,
         video_vector=unit(windows.features.vectors.mean(axis=0)),
         shots=detector.finish(duration) if detector is not None else (),
-        texts=texts,
-        warnings=warnings + text_warnings,
+        tracks=(subtitles,),
+        warnings=warnings + subtitles.warnings,
     )
 
 
@@ -134,9 +134,7 @@ def _check_unchanged(before: FileStamp) -> None:
         raise MediaError("the file changed while it was read; index it again once it is complete.")
 
 
-def _read_texts(
-    path: str | Path, has_tracks: bool
-) -> tuple[tuple[TextSegment, ...], tuple[str, ...]]:
+def _read_subtitles(path: str | Path, has_tracks: bool) -> Track:
     """Subtitles beside and inside a video; broken ones cost themselves and a warning."""
     from scenewise.media.subtitles import find_sidecars, read_embedded, read_file
 
@@ -145,9 +143,8 @@ def _read_texts(
         inside = read_embedded(path) if has_tracks else ()
         tracks = [read_file(file) for file in find_sidecars(path)] + list(inside)
     except MediaError as error:
-        return (), (f"its subtitles cannot be read: {error}",)
-    return tuple(
-        TextSegment("subtitle", cue.start, cue.end, cue.text)
-        for track in tracks
-        for cue in track.cues
-    ), ()
+        return Track("subtitle", "", warnings=(f"its subtitles cannot be read: {error}",))
+    cues = (cue for track in tracks for cue in track.cues)
+    return Track(
+        "subtitle", "", tuple(TextSegment("subtitle", cue.start, cue.end, cue.text) for cue in cues)
+    )

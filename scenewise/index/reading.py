@@ -11,15 +11,16 @@ import secrets
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import Concepts, EncoderSpec, WindowFeatures
 from scenewise.index.database import Database, damaged
+from scenewise.index.kept import KeptThings
 from scenewise.index.naming import video_named
-from scenewise.index.records import FileStamp, TextKind, TextSegment
+from scenewise.index.records import FileStamp
 from scenewise.index.rows import (
     CatalogStats,
     Chunk,
@@ -29,6 +30,7 @@ from scenewise.index.rows import (
     checksum,
     chunk_from_row,
 )
+from scenewise.index.tracks import TrackReader
 from scenewise.types import Video, VideoState
 
 LAST_SEARCH_FILE = "last-search.json"
@@ -36,7 +38,7 @@ _IDS_PER_QUERY = 500  # SQLite allows 999 parameters in its older builds
 _BYTES_AT_ONCE = 8 << 20
 
 
-class CatalogReader:
+class CatalogReader(TrackReader, KeptThings):
     """The reading half of ``Catalog``."""
 
     def __init__(self, database: Database) -> None:
@@ -267,14 +269,6 @@ class CatalogReader:
                 vectors,
                 Concepts(part("concept_indices", np.uint16), part("concept_values", np.float16)),
             )
-
-    def texts(self, chunk_id: int) -> tuple[TextSegment, ...]:
-        """Words of one chunk, by time."""
-        rows = self._database.rows(
-            'SELECT kind, start, "end", text FROM segment WHERE chunk = ? ORDER BY start, id',
-            (int(chunk_id),),
-        )
-        return tuple(TextSegment(cast(TextKind, row[0]), *row[1:]) for row in rows)
 
     def vectors_of(
         self, chunk_ids: npt.NDArray[np.int64]

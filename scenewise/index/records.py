@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import FloatArray, WindowFeatures
-from scenewise.types import Segment
+from scenewise.types import Segment, Sound
 
 TextKind = Literal["subtitle", "ocr", "speech"]
+TrackKind = Literal["subtitle", "ocr", "speech", "sound", "audio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,32 @@ class TextSegment:
     start: float
     end: float
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioWindows:
+    """Stretches of sound as vectors of an audio encoder."""
+
+    starts: npt.NDArray[np.float64]  # (N,) seconds
+    ends: npt.NDArray[np.float64]  # (N,)
+    vectors: FloatArray  # (N, D) unit length
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What was taken from a video beside its pictures, and by what.
+
+    A track belongs to the content: it outlives a change of encoder. ``spec`` names what made it
+    (a program and its version, a model, the files that were read): a track with another spec than
+    the wanted one is made again. An empty track says that there was nothing to be had.
+    """
+
+    kind: TrackKind
+    spec: str
+    texts: tuple[TextSegment, ...] = ()  # of the kinds subtitle, ocr, speech
+    sounds: tuple[Sound, ...] = ()  # of the kind sound
+    audio: AudioWindows | None = None  # of the kind audio
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +76,7 @@ class EncodedVideo:
     features: WindowFeatures  # N windows
     video_vector: FloatArray  # (D,) unit length: mean over the windows
     shots: tuple[Segment, ...] = ()
-    texts: tuple[TextSegment, ...] = ()
+    tracks: tuple[Track, ...] = ()
     warnings: tuple[str, ...] = ()  # such as "the file breaks after 3.1 s"
 
     def __post_init__(self) -> None:
@@ -60,3 +87,9 @@ class EncodedVideo:
                 f"windows disagree: {len(self.starts)} starts, {len(self.ends)} ends, "
                 f"{len(self.times)} times, {n} vectors; at least one is needed"
             )
+
+    @property
+    def texts(self) -> tuple[TextSegment, ...]:
+        """The words of all tracks, by time."""
+        lines = (line for track in self.tracks for line in track.texts)
+        return tuple(sorted(lines, key=lambda line: line.start))

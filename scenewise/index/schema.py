@@ -88,8 +88,100 @@ CREATE TRIGGER segment_removed AFTER DELETE ON segment BEGIN
 END;
 """
 
-MIGRATIONS: tuple[str, ...] = (_TABLES,)  # entry i brings version i to version i + 1
-TABLES = frozenset({"meta", "generation", "video", "location", "chunk", "feature", "segment"})
+# What is read and heard belongs to the content, whichever encoder looks at its pictures.
+_TRACKS = """
+CREATE TABLE track (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  video INTEGER NOT NULL REFERENCES video (id) ON DELETE CASCADE,
+  kind TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  warnings TEXT NOT NULL,
+  UNIQUE (video, kind)
+);
+INSERT INTO track (video, kind, spec, warnings)
+  SELECT DISTINCT c.video, s.kind, '', '[]' FROM segment s JOIN chunk c ON c.id = s.chunk
+  JOIN generation g ON g.id = c.generation WHERE g.state = 'active';
+
+CREATE TABLE text_line (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  track INTEGER NOT NULL REFERENCES track (id) ON DELETE CASCADE,
+  start REAL NOT NULL,
+  "end" REAL NOT NULL,
+  text TEXT NOT NULL,
+  unspaced INTEGER NOT NULL DEFAULT 0 CHECK (unspaced IN (0, 1))
+);
+CREATE INDEX text_line_track ON text_line (track);
+INSERT INTO text_line (track, start, "end", text)
+  SELECT t.id, s.start, s."end", s.text FROM segment s JOIN chunk c ON c.id = s.chunk
+  JOIN generation g ON g.id = c.generation
+  JOIN track t ON t.video = c.video AND t.kind = s.kind WHERE g.state = 'active' ORDER BY s.id;
+DROP TRIGGER segment_added;
+DROP TRIGGER segment_removed;
+DROP TABLE segment_words;
+DROP TABLE segment;
+
+CREATE VIRTUAL TABLE text_words USING fts5 (
+  text, content='text_line', content_rowid='id', prefix='2 3',
+  tokenize='porter unicode61 remove_diacritics 2'
+);
+CREATE VIRTUAL TABLE text_trigrams USING fts5 (
+  text, content='text_line', content_rowid='id', tokenize='trigram'
+);
+INSERT INTO text_words (text_words) VALUES ('rebuild');
+CREATE TRIGGER text_line_added AFTER INSERT ON text_line BEGIN
+  INSERT INTO text_words (rowid, text) VALUES (new.id, new.text);
+END;
+CREATE TRIGGER text_line_removed AFTER DELETE ON text_line BEGIN
+  INSERT INTO text_words (text_words, rowid, text) VALUES ('delete', old.id, old.text);
+END;
+CREATE TRIGGER unspaced_added AFTER INSERT ON text_line WHEN new.unspaced BEGIN
+  INSERT INTO text_trigrams (rowid, text) VALUES (new.id, new.text);
+END;
+CREATE TRIGGER unspaced_removed AFTER DELETE ON text_line WHEN old.unspaced BEGIN
+  INSERT INTO text_trigrams (text_trigrams, rowid, text) VALUES ('delete', old.id, old.text);
+END;
+
+CREATE TABLE sound (
+  track INTEGER NOT NULL REFERENCES track (id) ON DELETE CASCADE,
+  kind TEXT NOT NULL,
+  start REAL NOT NULL,
+  "end" REAL NOT NULL,
+  strength REAL NOT NULL
+);
+CREATE INDEX sound_track ON sound (track);
+
+CREATE TABLE audio (
+  track INTEGER PRIMARY KEY REFERENCES track (id) ON DELETE CASCADE,
+  starts BLOB NOT NULL,
+  ends BLOB NOT NULL,
+  vectors BLOB NOT NULL
+);
+
+CREATE TABLE kept (
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (kind, name)
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_TABLES, _TRACKS)  # entry i brings version i to version i + 1
+TABLES = frozenset(
+    {
+        "meta",
+        "generation",
+        "video",
+        "location",
+        "chunk",
+        "feature",
+        "track",
+        "text_line",
+        "sound",
+        "audio",
+        "kept",
+    }
+)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -394,8 +394,8 @@ def test_search_json_has_the_documented_shape(library: FakeLibrary, run: Run) ->
                 "score": 0.42,
                 "match": 0.87,
                 "why": [
-                    {"kind": "concept", "detail": "tabby cat"},
-                    {"kind": "concept", "detail": "Egyptian cat"},
+                    {"kind": "concept", "modality": "visual", "detail": "tabby cat"},
+                    {"kind": "concept", "modality": "visual", "detail": "Egyptian cat"},
                 ],
                 "thumbnail_time": 136.0,
             }

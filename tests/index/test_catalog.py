@@ -215,13 +215,13 @@ def test_remove_takes_everything_of_a_video(catalog: Catalog, generation: Genera
     assert sorted(catalog.known()) == ["/videos/0000000.mp4", "/videos/0000002.mp4"]
     assert catalog.problems() == []
     raw = sqlite3.connect(catalog.directory / DATABASE_FILE)
-    for table in ("chunk", "feature", "segment", "video"):
+    for table in ("chunk", "feature", "text_line", "track", "video"):
         assert raw.execute(f"SELECT count(*) FROM {table}").fetchone() == (2,)
-    words = "SELECT count(*) FROM segment_words WHERE segment_words MATCH ?"
+    words = "SELECT count(*) FROM text_words WHERE text_words MATCH ?"
     assert raw.execute(words, ("number1",)).fetchone() == (0,)
     assert raw.execute(words, ("number2",)).fetchone() == (1,)
     # raises where the word index and the words disagree
-    raw.execute("INSERT INTO segment_words(segment_words, rank) VALUES('integrity-check', 1)")
+    raw.execute("INSERT INTO text_words(text_words, rank) VALUES('integrity-check', 1)")
     raw.rollback()
     raw.close()
 
@@ -454,7 +454,7 @@ def test_a_newer_format_is_refused_and_an_older_one_is_brought_up(
         writer.commit_video(writer.begin(SPEC, "fps=2").id, encoded_video(1))
     released = schema.MIGRATIONS
     monkeypatch.setattr(schema, "MIGRATIONS", (*released, "CREATE TABLE tag (name TEXT);"))
-    with pytest.raises(LibraryError, match="older format 1; run scenewise index"):
+    with pytest.raises(LibraryError, match=f"older format {len(released)}; run scenewise index"):
         Catalog.open(tmp_path)
     with Catalog.open(tmp_path, write=True) as writer:
         assert len(writer.videos()) == 1
@@ -462,7 +462,7 @@ def test_a_newer_format_is_refused_and_an_older_one_is_brought_up(
         assert len(reader.videos()) == 1
     monkeypatch.setattr(schema, "MIGRATIONS", released)
     for write in (False, True):
-        with pytest.raises(LibraryError, match="format 2 and this scenewise knows up to 1"):
+        with pytest.raises(LibraryError, match=r"format \d+ and this scenewise knows up to \d+"):
             Catalog.open(tmp_path, write=write)
 
 

@@ -29,7 +29,7 @@ from scenewise.index.vectors import AnnKind
 from scenewise.library import Library
 from scenewise.types import IndexReport, Progress
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,109 @@
+"""What is read and heard in a video, as the catalogue keeps it: text, sounds, audio vectors.
+
+It knows the tables of ``schema`` and rows; it knows neither how tracks are made nor what is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable
+from typing import cast
+
+import numpy as np
+
+from scenewise.index.database import Database
+from scenewise.index.records import AudioWindows, TextKind, TextSegment, Track, TrackKind
+from scenewise.types import Sound, SoundKind
+
+# Chinese, Japanese, Thai, Lao, Khmer, Burmese put no blanks between words; Korean glues its
+# particles to them
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f"
+    r"\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether a text holds letters of a script in which blanks do not end words."""
+    return _UNSPACED.search(text) is not None
+
+
+class TrackReader:
+    """The part of ``Catalog`` that answers about tracks."""
+
+    _database: Database
+
+    def track_specs(self, video_id: str) -> dict[TrackKind, str]:
+        """Which tracks a video has, and what made each."""
+        rows = self._database.rows(
+            "SELECT t.kind, t.spec FROM track t JOIN video v ON v.id = t.video "
+            "WHERE v.video_id = ?",
+            (video_id,),
+        )
+        return {cast(TrackKind, kind): spec for kind, spec in rows}
+
+    def texts(self, chunk_id: int) -> tuple[TextSegment, ...]:
+        """Words of the video of one chunk, by time."""
+        rows = self._database.rows(
+            'SELECT t.kind, l.start, l."end", l.text FROM text_line l JOIN track t '
+            "ON t.id = l.track JOIN chunk c ON c.video = t.video WHERE c.id = ? "
+            "ORDER BY l.start, l.id",
+            (int(chunk_id),),
+        )
+        return tuple(TextSegment(cast(TextKind, row[0]), *row[1:]) for row in rows)
+
+    def sounds(self, chunk_id: int) -> tuple[Sound, ...]:
+        """What is heard in the video of one chunk, by time."""
+        rows = self._database.rows(
+            'SELECT s.kind, s.start, s."end", s.strength FROM sound s JOIN track t '
+            "ON t.id = s.track JOIN chunk c ON c.video = t.video WHERE c.id = ? "
+            "ORDER BY s.start, s.kind",
+            (int(chunk_id),),
+        )
+        return tuple(Sound(cast(SoundKind, row[0]), *row[1:]) for row in rows)
+
+    def audio_windows(self, chunk_id: int) -> AudioWindows | None:
+        """Audio vectors of the video of one chunk, or None where it has none."""
+        row = self._database.row(
+            "SELECT a.starts, a.ends, a.vectors FROM audio a JOIN track t ON t.id = a.track "
+            "JOIN chunk c ON c.video = t.video WHERE c.id = ?",
+            (int(chunk_id),),
+        )
+        if row is None:
+            return None
+        starts, ends = (np.frombuffer(row[place], np.float64) for place in (0, 1))
+        vectors = np.frombuffer(row[2], np.float16).astype(np.float32)
+        return AudioWindows(starts, ends, vectors.reshape(len(starts), -1))
+
+
+def write_tracks(rows: sqlite3.Connection, video: int, tracks: Iterable[Track]) -> None:
+    """Put tracks in place of those of the same kinds; ``video`` is a key of the table video."""
+    for track in tracks:
+        rows.execute("DELETE FROM track WHERE video = ? AND kind = ?", (video, track.kind))
+        key = rows.execute(
+            "INSERT INTO track (video, kind, spec, warnings) VALUES (?, ?, ?, ?)",
+            (video, track.kind, track.spec, json.dumps(track.warnings)),
+        ).lastrowid
+        rows.executemany(
+            'INSERT INTO text_line (track, start, "end", text, unspaced) VALUES (?, ?, ?, ?, ?)',
+            [
+                (key, line.start, line.end, line.text, int(is_unspaced(line.text)))
+                for line in track.texts
+            ],
+        )
+        rows.executemany(
+            "INSERT INTO sound VALUES (?, ?, ?, ?, ?)",
+            [(key, heard.kind, heard.start, heard.end, heard.strength) for heard in track.sounds],
+        )
+        if track.audio is not None:
+            rows.execute(
+                "INSERT INTO audio VALUES (?, ?, ?, ?)",
+                (
+                    key,
+                    np.asarray(track.audio.starts, np.float64).tobytes(),
+                    np.asarray(track.audio.ends, np.float64).tobytes(),
+                    np.asarray(track.audio.vectors, np.float16).tobytes(),
+                ),
+            )

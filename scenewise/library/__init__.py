@@ -1,0 +1,23 @@
+"""Library, the face that people import: joins the index and the tasks, one method a verb.
+
+Each module here holds one group of verbs; it knows which parts a verb needs, and how each works,
+the floors below know.
+"""
+
+from __future__ import annotations
+
+from scenewise.library.filling import Filling
+from scenewise.library.searching import Searching
+
+
+class Library(Filling, Searching):
+    """A folder that holds what was indexed, for one encoder. Nothing is loaded before its use.
+
+    >>> from scenewise import Library
+    >>> with Library.open("films.library") as library:          # doctest: +SKIP
+    ...     report = library.index("~/Videos")
+    ...     for hit in library.search("a dog on a skateboard").hits:
+    ...         print(hit.path, hit.start, hit.end, hit.match)
+
+    Threads may share it for reading.
+    """

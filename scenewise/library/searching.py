@@ -1,0 +1,113 @@
+"""The verbs that search a library: search, similar, cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Unpack
+
+from scenewise.errors import UsageError
+from scenewise.library.core import LibraryCore
+from scenewise.tasks.cut import Cuttable, cut_hits
+from scenewise.tasks.filters import Filters
+from scenewise.tasks.hits import Group
+from scenewise.tasks.query import When, normalise
+from scenewise.tasks.search import (
+    SearchOptions,
+    Wish,
+    nothing_found,
+    search_image,
+    search_text,
+)
+from scenewise.tasks.similar import similar_to
+from scenewise.types import SearchResult
+
+
+class Searching(LibraryCore):
+    """Verbs of ``Library`` that find moments."""
+
+    def search(
+        self,
+        query: str | None = None,
+        *,
+        image: str | Path | None = None,
+        top_k: int = 10,
+        min_match: float | None = None,
+        video: str | Path | Sequence[str | Path] | None = None,
+        path: str | None = None,
+        after: When | None = None,
+        before: When | None = None,
+        min_duration: float | None = None,
+        max_duration: float | None = None,
+        group: Group = "moment",
+        include_missing: bool = False,
+    ) -> SearchResult:
+        """Find moments by words or by a picture file, best first.
+
+        ``min_match`` cuts hits that are less probable. ``video`` names one or several by path,
+        id, beginning of an id, or file name; ``path`` is a pattern for paths or file names;
+        ``after`` and ``before`` are about the file's date (ISO text, date, or seconds since 1970);
+        durations are in seconds. ``group`` "video" gives each video once, with its best moment.
+
+        Raises UsageError, EncoderError, EncoderMismatchError.
+
+        >>> result = library.search("a cat", top_k=3, min_duration=10)    # doctest: +SKIP
+        >>> result.found, result.hits[0].start                            # doctest: +SKIP
+        (True, 12.5)
+        """
+        filters = Filters(video, path, after, before, min_duration, max_duration, include_missing)
+        wish = Wish(top_k=top_k, min_match=min_match, group=group, filters=filters)
+        if (query is None) == (image is None):
+            raise UsageError("a search needs words or a picture: give query or image, one of them.")
+        if query is not None:
+            normalise(query)
+        reader = self._current()
+        if reader is None:
+            return nothing_found(query or "", self._encoder_label())
+        encoder = self._source.of(reader.generation)
+        calibrator = self._source.calibrator(encoder)
+        if image is not None:
+            return search_image(reader, encoder, calibrator, image, wish)
+        return search_text(reader, encoder, calibrator, query or "", wish)
+
+    def search_many(
+        self, queries: Sequence[str], **options: Unpack[SearchOptions]
+    ) -> list[SearchResult]:
+        """``search`` for each of several queries, with the same options."""
+        return [self.search(query, **options) for query in queries]
+
+    def similar(
+        self, video: str | Path, *, time: float | None = None, top_k: int = 10
+    ) -> SearchResult:
+        """Other videos that look like this one or, with ``time`` in seconds, like that instant.
+
+        Of each other video the moments that come nearest; the video itself is not among them.
+
+        >>> library.similar("holiday.mp4", time=12.5).hits[0].path       # doctest: +SKIP
+        """
+        reader = self._current()
+        if reader is None:
+            self._existing().resolve(str(video))
+            return nothing_found(str(video), self._encoder_label())
+        return similar_to(reader, str(video), time=time, top_k=top_k)
+
+    def cut(
+        self,
+        hits: Sequence[Cuttable],
+        folder: str | Path,
+        *,
+        exact: bool = True,
+        padding: float = 0.0,
+        reel: str | Path | None = None,
+    ) -> list[Path]:
+        """Write hits as mp4 clips into a folder and return their paths.
+
+        A hit is a Moment, or ``"VIDEO@START-END"``. ``exact`` re-encodes from frame to frame;
+        otherwise whole groups of pictures are copied. ``padding`` seconds are added on both
+        sides; ``reel`` is one more film with all clips, which comes last.
+
+        >>> library.cut(["dog.mp4@00:02-00:04.5"], "clips")              # doctest: +SKIP
+        """
+        return cut_hits(
+            self._existing(), hits, Path(folder), exact=exact, padding=padding, reel=reel
+        )
