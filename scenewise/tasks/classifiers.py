@@ -138,7 +138,8 @@ class Classifier:
             "report": None if self.report is None else dict(self.report),
         }
         file = io.BytesIO()
-        np.savez(file, **{name: self.arrays[name] for name in _ARRAYS[self.head]})
+        arrays: dict[str, Any] = {name: self.arrays[name] for name in _ARRAYS[self.head]}
+        np.savez(file, **arrays)
         return Kept(KIND, self.name, spec, file.getvalue())
 
     @classmethod
