@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from scenewise.errors import UsageError
 
 PROJECT_FILE = "scenewise.toml"
 ENVIRONMENT_PREFIX = "SCENEWISE_"
+SECRETS = frozenset({"model_key"})  # settings whose value no message may hold
 
 
 def default_library_dir() -> Path:
@@ -48,6 +49,10 @@ class Settings(BaseModel):
     threads: int | None = Field(default=None, ge=1)  # None: one per worker process
     workers: int | None = Field(default=None, ge=1)  # None: one per processor core
     fps: float = Field(default=2.0, gt=0, le=120)  # sampled frames per second of video
+    # a language model behind an endpoint, where a command names one by --model
+    model_url: str | None = None  # such as http://127.0.0.1:11434/v1
+    model_key: SecretStr | None = None  # sent to that address alone, shown nowhere
+    model_timeout: float = Field(default=120.0, gt=0, le=3600)  # seconds to wait for an answer
 
 
 def expand_user(path: str | Path) -> Path:
@@ -88,9 +93,9 @@ def load_settings(**flags: Any) -> Settings:
             raise UsageError(
                 f"{origin.get(key, 'settings')}: no setting is called {key!r}; allowed: {allowed}."
             ) from None
-        message = first["msg"]
+        value = "(not shown)" if key in SECRETS else repr(merged.get(key))
         raise UsageError(
-            f"{origin.get(key, 'settings')}: {key} = {merged.get(key)!r} is not allowed: {message}."
+            f"{origin.get(key, 'settings')}: {key} = {value} is not allowed: {first['msg']}."
         ) from None
 
 

@@ -10,6 +10,7 @@ It knows names and exit codes, and how to quote a foreign error; nothing of what
     ├── EncoderError                a network cannot be found, prepared or run
     │   ├── UnknownEncoderError     exit code 2
     │   └── MissingExtraError       an optional package is not installed
+    ├── ModelError                  a language model cannot be reached, or gives no answer
     └── LibraryError
         ├── LibraryNotFoundError
         ├── LibraryLockedError      another process writes
@@ -57,6 +58,10 @@ class UnknownEncoderError(EncoderError):
 
 class MissingExtraError(EncoderError):
     """An optional package is needed and not installed."""
+
+
+class ModelError(ScenewiseError):
+    """A language model that the user plugged in cannot be reached, or gives no answer."""
 
 
 class LibraryError(ScenewiseError):
