@@ -12,6 +12,16 @@ from scenewise.errors import LibraryError
 
 APPLICATION_ID = 0x53434E57  # "SCNW", written into the file's header
 
+# how the full-text index cuts lines: into words, and into the stems that it keeps of them
+WORDS = "unicode61 remove_diacritics 2"
+STEMS = f"porter {WORDS}"
+# Letters of scripts that put no blanks between words (Chinese, Japanese, Thai, Lao, Khmer,
+# Burmese) or glue particles to them (Korean), as ranges of a regular expression and of GLOB
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3130-\u318f"
+    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+
 _TABLES = """
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
@@ -89,7 +99,7 @@ END;
 """
 
 # What is read and heard belongs to the content, whichever encoder looks at its pictures.
-_TRACKS = """
+_TRACKS = f"""
 CREATE TABLE track (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   video INTEGER NOT NULL REFERENCES video (id) ON DELETE CASCADE,
@@ -111,8 +121,10 @@ CREATE TABLE text_line (
   unspaced INTEGER NOT NULL DEFAULT 0 CHECK (unspaced IN (0, 1))
 );
 CREATE INDEX text_line_track ON text_line (track);
-INSERT INTO text_line (track, start, "end", text)
-  SELECT t.id, s.start, s."end", s.text FROM segment s JOIN chunk c ON c.id = s.chunk
+CREATE INDEX text_line_unspaced ON text_line (track) WHERE unspaced = 1;
+INSERT INTO text_line (track, start, "end", text, unspaced)
+  SELECT t.id, s.start, s."end", s.text, s.text GLOB '*[{UNSPACED}]*' FROM segment s
+  JOIN chunk c ON c.id = s.chunk
   JOIN generation g ON g.id = c.generation
   JOIN track t ON t.video = c.video AND t.kind = s.kind WHERE g.state = 'active' ORDER BY s.id;
 DROP TRIGGER segment_added;
@@ -122,12 +134,13 @@ DROP TABLE segment;
 
 CREATE VIRTUAL TABLE text_words USING fts5 (
   text, content='text_line', content_rowid='id', prefix='2 3',
-  tokenize='porter unicode61 remove_diacritics 2'
+  tokenize='{STEMS}'
 );
 CREATE VIRTUAL TABLE text_trigrams USING fts5 (
   text, content='text_line', content_rowid='id', tokenize='trigram'
 );
 INSERT INTO text_words (text_words) VALUES ('rebuild');
+INSERT INTO text_trigrams (rowid, text) SELECT id, text FROM text_line WHERE unspaced = 1;
 CREATE TRIGGER text_line_added AFTER INSERT ON text_line BEGIN
   INSERT INTO text_words (rowid, text) VALUES (new.id, new.text);
 END;

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Iterable
 from typing import cast
 
@@ -15,14 +16,10 @@ import numpy as np
 
 from scenewise.index.database import Database
 from scenewise.index.records import AudioWindows, TextKind, TextSegment, Track, TrackKind
+from scenewise.index.schema import UNSPACED
 from scenewise.types import Sound, SoundKind
 
-# Chinese, Japanese, Thai, Lao, Khmer, Burmese put no blanks between words; Korean glues its
-# particles to them
-_UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f"
-    r"\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
-)
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def is_unspaced(text: str) -> bool:
@@ -89,8 +86,10 @@ def write_tracks(rows: sqlite3.Connection, video: int, tracks: Iterable[Track]) 
         rows.executemany(
             'INSERT INTO text_line (track, start, "end", text, unspaced) VALUES (?, ?, ?, ?, ?)',
             [
-                (key, line.start, line.end, line.text, int(is_unspaced(line.text)))
+                # composed letters: a query is looked for as it is typed
+                (key, line.start, line.end, text, int(is_unspaced(text)))
                 for line in track.texts
+                if (text := unicodedata.normalize("NFC", line.text))
             ],
         )
         rows.executemany(
