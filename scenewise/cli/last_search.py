@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scenewise.cli.output import logger
-from scenewise.errors import UsageError
+from scenewise.errors import LibraryNotFoundError, UsageError
 from scenewise.types import Moment, SearchResult
 
 
@@ -17,7 +17,11 @@ def remember(directory: Path, result: SearchResult) -> None:
     """Keep the hits of this search, in place of those of the one before."""
     from scenewise.index.catalog import Catalog
 
-    with Catalog.open(directory) as catalog:
+    try:
+        catalog = Catalog.open(directory)
+    except LibraryNotFoundError:  # a file was looked at without any library
+        return
+    with catalog:
         if not catalog.save_last_search(result.to_dict()):
             logger.info("this search is not kept for --last: %s cannot be written", directory)
 

@@ -5,6 +5,7 @@ It knows names and help texts. What a library is, it learns when one is opened.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -106,3 +107,19 @@ def open_library(
     from scenewise.library import Library
 
     return Library.open(settings.library, encoder=encoder, create=create, settings=settings)
+
+
+def open_for_video(settings: Settings, encoder: str | None = None) -> Library:
+    """The library for a verb about one video, which need not lie in it.
+
+    Where ``encoder`` names another one than the library belongs to, the file is looked at without
+    the library: its vectors say nothing to that encoder.
+    """
+    from scenewise.errors import EncoderMismatchError
+    from scenewise.library import Library
+
+    try:
+        return open_library(settings, encoder=encoder, create=True)
+    except EncoderMismatchError:
+        apart = settings.library / f".without-{os.getpid()}"  # never made: nothing is indexed
+        return Library.open(apart, encoder=encoder, settings=settings)

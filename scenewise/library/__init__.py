@@ -7,10 +7,11 @@ the floors below know.
 from __future__ import annotations
 
 from scenewise.library.filling import Filling
+from scenewise.library.locating import Locating
 from scenewise.library.searching import Searching
 
 
-class Library(Filling, Searching):
+class Library(Filling, Searching, Locating):
     """A folder that holds what was indexed, for one encoder. Nothing is loaded before its use.
 
     >>> from scenewise import Library
