@@ -252,7 +252,9 @@ def _boundary(footage: Footage, steps: Curve, window: int, low: float, high: flo
 
     One window earlier or later at most: a cut, else the clearest step.
     """
-    edges = np.append(footage.starts, footage.ends[-1])
+    # windows of clips overlap: between two of them lies the middle of what they share
+    inner = (footage.ends[:-1] + footage.starts[1:]) / 2
+    edges = np.concatenate([footage.starts[:1], inner, footage.ends[-1:]])
     here = float(edges[window])
     around = range(max(0, window - 1), min(len(edges) - 1, window + 1) + 1)
     reach = max(abs(float(edges[place]) - here) for place in around)

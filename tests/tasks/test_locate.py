@@ -189,6 +189,15 @@ def test_finer_sampling_gives_the_same_moment() -> None:
     assert temporal_iou(first, second) > 0.8
 
 
+def test_windows_of_clips_overlap_and_the_span_is_still_the_scene(
+    films: dict[str, Path], tmp_path: Path
+) -> None:
+    with Library.open(tmp_path / "none", encoder="colour-clips", load=load_colours) as library:
+        spans = sorted((hit.start, hit.end) for hit in library.locate(films["25"], "red").hits)
+    stride = 1.0
+    assert np.allclose(spans, [(3.3, 7.5), (10.1, 13.2)], atol=stride)
+
+
 @given(
     st.lists(st.floats(-5, 5), min_size=1, max_size=60),
     st.lists(st.floats(0.01, 30), max_size=6),

@@ -1,0 +1,113 @@
+"""``scenewise locate`` on films of colours: output, files it writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from colour_encoder import load_colours
+from colour_films import write_colours
+from PIL import Image
+
+from scenewise.cli.main import main
+from scenewise.library import Library
+from scenewise.library.core import LibraryCore
+
+
+@pytest.fixture(autouse=True)
+def _colours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every library of this module is one of colours."""
+    opening = LibraryCore.open.__func__  # type: ignore[attr-defined] # a class method has one
+    monkeypatch.setattr(opening, "__kwdefaults__", {**opening.__kwdefaults__, "load": load_colours})
+    monkeypatch.setenv("SCENEWISE_LIBRARY", str(tmp_path / "library"))
+    monkeypatch.setenv("SCENEWISE_ENCODER", "colours")
+    monkeypatch.chdir(tmp_path)
+
+
+def kind(path: str) -> str | None:
+    """The format of a picture file."""
+    with Image.open(path) as picture:
+        return picture.format
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return write_colours(tmp_path / "film.mp4", [("green", 3.0), ("red", 3.0), ("blue", 3.0)])
+
+
+def test_a_file_needs_no_library(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["locate", "film.mp4", "red"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "#1 [1.00] film.mp4 00:03.0-00:06.0"
+    assert not Path("library").exists()
+
+
+def test_json_and_heat_and_clips(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = ["--heat", "out/heat.json", "--heat", "out/heat.png", "--save-clips", "clips"]
+    assert main(["locate", "film.mp4", "a", "red", "one", "--json", *wanted]) == 0
+    shape = json.loads(capsys.readouterr().out)
+    assert (shape["sentence"], shape["found"]) == ("a red one", True)
+    (hit,) = shape["hits"]
+    assert (hit["start"], hit["end"]) == (3.0, 6.0)
+    heat = json.loads(Path("out/heat.json").read_text("utf-8"))
+    assert heat["hits"] == shape["hits"]
+    assert next(row["start"] for row in heat["heat"] if row["level"] == 1.0) >= 3.0
+    assert kind("out/heat.png") == "PNG"
+    assert len(list(Path("clips").glob("*.mp4"))) == 1
+
+
+def test_the_last_locate_can_be_cut(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Library.open(create=True) as library:
+        library.index(film, workers=1)
+    assert main(["locate", "film.mp4", "blue"]) == 0
+    assert main(["cut", "--last", "1", "-o", "clips"]) == 0
+    assert len(list(Path("clips").glob("*.mp4"))) == 1
+
+
+def test_another_encoder_looks_without_the_library(
+    film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Library.open(create=True) as library:
+        library.index(film, workers=1)
+    assert main(["locate", "film.mp4", "red", "--encoder", "colour-clips", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["encoder"] == "colour-clips"
+    assert sorted(path.name for path in Path().iterdir()) == ["film.mp4", "library"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nothing.mp4", "red"], 2, "nothing.mp4"),
+        (["film.mp4", "  "], 2, "holds no words"),
+        (["film.mp4"], 2, "SENTENCE"),
+        (["film.mp4", "red", "-k", "0"], 2, "whole number"),
+        (["film.mp4", "red", "--heat", "curve.jpg"], 2, ".json or .png"),
+        (["film.mp4", "red", "--heat", "film.mp4"], 2, ".json or .png"),
+        (["text.mp4", "red"], 1, "text.mp4"),
+        ([".", "red"], 2, "neither a file nor a video"),
+    ],
+)
+def test_what_is_refused(
+    film: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    Path("text.mp4").write_text("this is no film")
+    assert main(["locate", *arguments]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.strip().splitlines()) == 1
+    assert said in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_a_curve_is_overwritten_only_when_told(
+    film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("heat.png").write_text("mine")
+    assert main(["locate", "film.mp4", "red", "--heat", "heat.png"]) == 2
+    assert Path("heat.png").read_text() == "mine"
+    assert main(["locate", "film.mp4", "red", "--heat", "heat.png", "--yes"]) == 0
+    assert kind("heat.png") == "PNG"
