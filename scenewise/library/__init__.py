@@ -7,11 +7,12 @@ the floors below know.
 from __future__ import annotations
 
 from scenewise.library.filling import Filling
+from scenewise.library.labelling import Labelling
 from scenewise.library.locating import Locating
 from scenewise.library.searching import Searching
 
 
-class Library(Filling, Searching, Locating):
+class Library(Filling, Searching, Locating, Labelling):
     """A folder that holds what was indexed, for one encoder. Nothing is loaded before its use.
 
     >>> from scenewise import Library

@@ -1,0 +1,105 @@
+"""The verbs that put labels on videos: classify, and the classifiers that people make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from scenewise.errors import MediaError, UsageError
+from scenewise.library.core import LibraryCore
+from scenewise.tasks.classifiers import Classifier, find_classifier, load_classifier
+from scenewise.tasks.classify import Classification, ZeroShot, check_template, classify_trained
+from scenewise.tasks.labels import label_set as read_label_set
+from scenewise.tasks.labels import typed_labels
+from scenewise.types import Failure
+
+
+class Labels(TypedDict, total=False):
+    """What ``Library.classify`` is asked for; see there."""
+
+    labels: Sequence[str] | str | None
+    label_set: str | Path | None
+    classifier: str | None
+    template: str | None
+    top_k: int
+    over_time: bool
+
+
+class Labelling(LibraryCore):
+    """Verbs of ``Library`` that label videos."""
+
+    def classify(self, video: str | Path, **wanted: Unpack[Labels]) -> Classification:
+        """Which labels fit a video: a path, or a file name or id of the library.
+
+        Exactly one of ``labels`` (a list, or words with commas between them), ``label_set``
+        (kinetics400, ucf101, hmdb51, or a text file) and ``classifier`` (a trained one) says what
+        is asked. ``template`` is what the encoder is asked for each label, with ``{}`` for the
+        label (None: what suits the encoder). ``top_k`` labels are given (5); with ``over_time``
+        also segments of the whole video.
+
+        Raises UsageError, MediaError, EncoderError, EncoderMismatchError.
+
+        >>> library.classify("park.mp4", labels=["a dog", "a cat"]).labels[0]    # doctest: +SKIP
+        Label(name='a dog', probability=0.93)
+        """
+        return self._labeller(wanted)(video)
+
+    def classify_many(
+        self, videos: Sequence[str | Path], **wanted: Unpack[Labels]
+    ) -> Iterator[Classification | Failure]:
+        """``classify`` for several videos, one after the other; the labels are encoded once.
+
+        In place of one that is no video or cannot be read there is a Failure.
+        """
+        label = self._labeller(wanted)
+
+        def answer(video: str | Path) -> Classification | Failure:
+            try:
+                return label(video)
+            except (MediaError, UsageError) as error:
+                return Failure(str(video), str(error).removeprefix(f"{video}: "))
+
+        return (answer(video) for video in videos)
+
+    def classifier(self, name: str) -> Classifier:
+        """A trained or taught classifier of this library. Raises UsageError where there is none."""
+        return find_classifier(self._opened(), name)
+
+    def _labeller(self, wanted: Labels) -> Callable[[str | Path], Classification]:
+        """Checks what is wanted, now; what is needed to answer is made with the first video."""
+        labels, named = wanted.get("labels"), wanted.get("label_set")
+        name, template = wanted.get("classifier"), wanted.get("template")
+        top_k, over_time = wanted.get("top_k", 5), wanted.get("over_time", False)
+        if [labels, named, name].count(None) != 2:
+            raise UsageError(
+                "give the labels, or a set of them, or a trained classifier; one of the three."
+            )
+        if top_k < 1:
+            raise UsageError(f"top_k = {top_k} is not allowed; give 1 or more.")
+        if name is not None:
+            if template is not None:
+                raise UsageError("a trained classifier asks no words; leave the template out.")
+            find_classifier(self._opened(), name)
+
+            def trained(video: str | Path) -> Classification:
+                seen = self._footage(video)
+                own = load_classifier(self._opened(), name, seen.encoder.spec)
+                encoder = seen.encoder.spec.name
+                return classify_trained(
+                    seen.footage, own, encoder, top_k=top_k, over_time=over_time
+                )
+
+            return trained
+        if template is not None:
+            check_template(template)
+        chosen = typed_labels(labels) if labels is not None else read_label_set(named or "")
+        ready: list[ZeroShot] = []
+
+        def zero_shot(video: str | Path) -> Classification:
+            seen = self._footage(video)
+            if not ready:  # a library has one encoder: it sees every video
+                ready.append(ZeroShot(chosen, seen.encoder, seen.calibrator, template))
+            return ready[0].classify(seen.footage, top_k=top_k, over_time=over_time)
+
+        return zero_shot
