@@ -47,7 +47,7 @@ def footage(
     colours: list[str], *, step: float = 0.5, shots: tuple[float, ...] = (), overlap: bool = False
 ) -> Footage:
     """One window of a plain colour after another, every ``step`` seconds."""
-    starts = np.arange(len(colours)) * step
+    starts = np.arange(len(colours), dtype=np.float64) * np.float64(step)
     bounds = [0.0, *shots, len(colours) * step]
     return Footage(
         path="film.mp4",
@@ -125,10 +125,9 @@ def test_no_label_stands_out_in_a_film_of_something_else() -> None:
 def test_segments_do_not_depend_on_the_sampling(step: float) -> None:
     colours = [*["red"] * round(4 / step), *["blue"] * round(6 / step)]
     found = zero_shot().classify(footage(colours, step=step), over_time=True).segments
-    assert [(span.label, span.start, span.end) for span in found] == [
-        ("red", 0.0, pytest.approx(4.0)),
-        ("blue", pytest.approx(4.0), pytest.approx(10.0)),
-    ]
+    assert [span.label for span in found] == ["red", "blue"]
+    assert [span.start for span in found] == pytest.approx([0.0, 4.0])
+    assert [span.end for span in found] == pytest.approx([4.0, 10.0])
 
 
 def test_one_odd_window_makes_no_segment_unless_it_is_a_shot() -> None:
@@ -184,10 +183,10 @@ def trained(head: str = "logistic") -> Classifier:
     weight = np.zeros((2, 8), np.float32)
     weight[0, COLOURS.index("red")] = weight[1, COLOURS.index("blue")] = 8
     if head == "ridge":
-        labels, arrays = ("heat",), {"weight": weight[:1], "bias": np.ones(1, np.float32)}
-    else:
-        labels, arrays = ("hot", "cold"), {"weight": weight, "bias": np.zeros(2, np.float32)}
-    return Classifier("heat", head, labels, arrays, "colours", "x")  # type: ignore[arg-type]
+        arrays = {"weight": weight[:1], "bias": np.ones(1, np.float32)}
+        return Classifier("heat", "ridge", ("heat",), arrays, "colours", "x")
+    arrays = {"weight": weight, "bias": np.zeros(2, np.float32)}
+    return Classifier("heat", "logistic", ("hot", "cold"), arrays, "colours", "x")
 
 
 def test_a_trained_classifier_labels_the_mean_and_the_segments() -> None:
