@@ -30,6 +30,7 @@ from scenewise.index.rows import (
     checksum,
     chunk_from_row,
 )
+from scenewise.index.sound_search import SoundSearch
 from scenewise.index.text_search import TextSearch
 from scenewise.index.tracks import TrackReader
 from scenewise.types import Video, VideoState
@@ -39,7 +40,7 @@ _IDS_PER_QUERY = 500  # SQLite allows 999 parameters in its older builds
 _BYTES_AT_ONCE = 8 << 20
 
 
-class CatalogReader(TrackReader, TextSearch, KeptThings):
+class CatalogReader(TrackReader, TextSearch, SoundSearch, KeptThings):
     """The reading half of ``Catalog``."""
 
     def __init__(self, database: Database) -> None:
