@@ -18,7 +18,9 @@ from scenewise.errors import UsageError
 
 PROJECT_FILE = "scenewise.toml"
 ENVIRONMENT_PREFIX = "SCENEWISE_"
-SECRETS = frozenset({"model_key"})  # settings whose value no message may hold
+SECRETS = frozenset(
+    {"model_key", "webhook_secret", "webhook_token", "mqtt_password"}
+)  # settings whose value no message may hold
 
 
 def default_library_dir() -> Path:
@@ -53,6 +55,11 @@ class Settings(BaseModel):
     model_url: str | None = None  # such as http://127.0.0.1:11434/v1
     model_key: SecretStr | None = None  # sent to that address alone, shown nowhere
     model_timeout: float = Field(default=120.0, gt=0, le=3600)  # seconds to wait for an answer
+    # where watch sends events
+    webhook_secret: SecretStr | None = None  # signs them
+    webhook_token: SecretStr | None = None  # sent as bearer
+    mqtt_username: str | None = None
+    mqtt_password: SecretStr | None = None
 
 
 def expand_user(path: str | Path) -> Path:
