@@ -138,17 +138,36 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoCount:
+    """How many moments of one video answer a query."""
+
+    video_id: str
+    path: str
+    count: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The answer to one query. ``found`` is a verdict; hits are returned either way."""
+    """The answer to one query. ``found`` is a verdict; hits are returned either way.
+
+    ``count`` and ``videos`` are there where every occurrence was asked for: how many there are,
+    also where fewer are returned, and in which videos.
+    """
 
     query: str
     encoder: str
     found: bool
     hits: tuple[Moment, ...]
     notes: tuple[str, ...] = ()  # what the reader should know, such as a query that was cut
+    count: int | None = None
+    videos: tuple[VideoCount, ...] = ()  # most first
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON shape; ``notes`` only where there are any."""
+        """The JSON shape; ``notes``, ``count`` and ``videos`` only where there are any."""
         shape: dict[str, Any] = {
             "query": self.query,
             "encoder": self.encoder,
@@ -157,6 +176,9 @@ class SearchResult:
         }
         if self.notes:
             shape["notes"] = list(self.notes)
+        if self.count is not None:
+            shape["count"] = self.count
+            shape["videos"] = [video.to_dict() for video in self.videos]
         return shape
 
 

@@ -180,6 +180,10 @@ def print_result(out: Output, result: SearchResult) -> None:
         return
     if not result.found:
         out.result("nothing found; nearest:")
+    if result.count is not None:
+        out.result(f"{plural(result.count, 'moment')} in {plural(len(result.videos), 'video')}")
+        for video in result.videos:
+            out.result(f"    {video.count}  {short_path(video.path)}")
     for hit in result.hits:
         span = f"{clock(hit.start)}-{clock(hit.end)}"
         rank = styled(f"#{hit.rank}", BOLD)
@@ -193,5 +197,6 @@ def print_result(out: Output, result: SearchResult) -> None:
 def _reasons(hit: Moment) -> list[str]:
     kinds: dict[str, list[str]] = {}
     for why in hit.why:
-        kinds.setdefault(why.kind, []).append(printable(why.detail))
+        when = "" if why.start is None else f" ({clock(why.start)})"
+        kinds.setdefault(why.kind, []).append(f"{printable(why.detail)}{when}")
     return [f"{kind}: {', '.join(details)}" for kind, details in kinds.items()]

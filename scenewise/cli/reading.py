@@ -93,6 +93,18 @@ def read_date(name: str, text: str | None) -> float | None:
     return instant(name, text)
 
 
+def read_modalities(text: str) -> tuple[str, ...]:
+    """A reader of senses that are joined by commas; what is none, it names."""
+    allowed = ("visual", "text", "audio")
+    names = tuple(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+    unknown = [name for name in names if name not in allowed]
+    if unknown or not names:
+        raise typer.BadParameter(
+            f"{(unknown or [text])[0]!r} is no way to search; allowed: {', '.join(allowed)}"
+        )
+    return names
+
+
 def read_queries(path: Path) -> list[str]:
     """The lines of a text file (``-`` is stdin) that hold something and start with no ``#``."""
     try:

@@ -28,6 +28,7 @@ from scenewise.cli.reading import (
     number,
     read_date,
     read_duration,
+    read_modalities,
     read_queries,
     read_video_at,
     whole_number,
@@ -51,7 +52,62 @@ def search(
         typer.Argument(metavar="QUERY", help="What to look for, in words.", show_default=False),
     ] = None,
     library: LibraryOption = None,
-    top_k: TopKOption = 10,
+    modalities: Annotated[
+        str,
+        typer.Option(
+            "--in",
+            parser=read_modalities,
+            metavar="SENSES",
+            help="Where to look, joined by commas: visual, text, audio.",
+        ),
+    ] = "visual,text,audio",
+    then: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORDS",
+            help="What has to follow in the same video; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="How soon --then has to follow. Default: 60 seconds.",
+            show_default=False,
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not",
+            metavar="WORDS",
+            help="Push away what shows this; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    classifier: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[=LABEL]",
+            help="What a named classifier sees; alone, or beside words.",
+            show_default=False,
+        ),
+    ] = None,
+    all_occurrences: Annotated[
+        bool, typer.Option("--all", help="Every occurrence in every video, and how many.")
+    ] = False,
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            "--top-k",
+            "-k",
+            parser=whole_number(1, 1000),
+            metavar="N",
+            help="Hits at most. Default: 10; with --all, all.",
+            show_default=False,
+        ),
+    ] = None,
     min_match: Annotated[
         float | None,
         typer.Option(
@@ -126,18 +182,27 @@ def search(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Find moments by words or by a picture.
+    """Find moments by words, by a picture or by a classifier.
 
-    Ends with exit code 0 also when nothing is found. The figure in brackets is the estimated
+    Words are looked for in what is seen, read (subtitles, on-screen text, speech) and heard. Ends
+    with exit code 0 also when nothing is found. The figure in brackets is the estimated
     probability that a hit is right.
     """
     out = Output.start(json=json or jsonl, quiet=quiet, verbose=verbose)
     words = " ".join(query) if query is not None else None
-    _check_one_source(words, image, queries)
+    _check_one_source(words, image, queries, classifier)
+    if within is not None and not then:
+        raise UsageError("--within says how soon --then has to follow; give --then, too.")
     if queries is not None and (save_clips or contact_sheet):
         raise UsageError("--save-clips and --contact-sheet go with one query, not with --queries.")
     _check_free(contact_sheet, yes)
     options: dict[str, Any] = {
+        "modalities": modalities,
+        "then": tuple(then or ()),
+        "within_seconds": read_duration("--within", within),
+        "without": tuple(without or ()),
+        "classifier": classifier,
+        "all_occurrences": all_occurrences,
         "top_k": top_k,
         "min_match": min_match,
         "group": group,
@@ -190,12 +255,14 @@ def similar(
     _print_one(out, result)
 
 
-def _check_one_source(words: str | None, image: Path | None, queries: Path | None) -> None:
+def _check_one_source(
+    words: str | None, image: Path | None, queries: Path | None, classifier: str | None
+) -> None:
     given = [source for source in (words, image, queries) if source is not None]
-    if not given:
+    if not given and classifier is None:
         raise UsageError(
             'nothing to search for; give words, such as scenewise search "a dog", '
-            "or --image FILE, or --queries FILE."
+            "or --image FILE, or --queries FILE, or --classifier NAME."
         )
     if len(given) > 1:
         raise UsageError("words, --image and --queries exclude each other; give one of them.")

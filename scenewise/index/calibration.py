@@ -32,6 +32,7 @@ This module knows numbers; it knows no database, no words and no network.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import NormalDist
 from typing import Protocol, runtime_checkable
 
@@ -86,10 +87,26 @@ class Calibrator:
         them; ``videos``: how many the library has (None: S); ``window_scores``: scores of windows
         from all over the library, used where the encoder brings no background.
         """
+        matcher = self.matcher(query, video_scores, window_scores=window_scores, videos=videos)
+        return matcher(hit_scores)
+
+    def matcher(
+        self,
+        query: Query,
+        video_scores: Scores,
+        *,
+        window_scores: Scores | None = None,
+        videos: int | None = None,
+    ) -> Callable[[Scores], FloatArray]:
+        """``match`` of one query as a function of rank scores, which may be asked many times."""
         background = window_scores if self._background is None else self.background_scores(query)
-        z = standing(hit_scores, video_scores, background, videos=videos)
-        logit = np.clip(self._slope * z.astype(np.float64) + self._offset, -30, 30)
-        return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float32)
+
+        def match(scores: Scores) -> FloatArray:
+            z = standing(scores, video_scores, background, videos=videos)
+            logit = np.clip(self._slope * z.astype(np.float64) + self._offset, -30, 30)
+            return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float32)
+
+        return match
 
     def background_scores(self, query: Query) -> FloatArray:
         """What the query scores on the encoder's background; empty where it brings none."""

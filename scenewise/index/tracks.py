@@ -17,7 +17,7 @@ import numpy as np
 from scenewise.index.database import Database
 from scenewise.index.records import AudioWindows, TextKind, TextSegment, Track, TrackKind
 from scenewise.index.schema import UNSPACED
-from scenewise.types import Sound, SoundKind
+from scenewise.types import Modality, Sound, SoundKind
 
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 
@@ -40,6 +40,16 @@ class TrackReader:
             (video_id,),
         )
         return {cast(TrackKind, kind): spec for kind, spec in rows}
+
+    def senses(self) -> frozenset[Modality]:
+        """What there is to ask beside pictures, in any video: text, audio."""
+        row = self._database.row(
+            "SELECT EXISTS (SELECT 1 FROM text_line), "
+            "EXISTS (SELECT 1 FROM sound) OR EXISTS (SELECT 1 FROM audio)"
+        )
+        assert row is not None  # it has no FROM
+        names: tuple[Modality, Modality] = ("text", "audio")
+        return frozenset(name for name, there in zip(names, row, strict=True) if there)
 
     def texts(self, chunk_id: int) -> tuple[TextSegment, ...]:
         """Words of the video of one chunk, by time."""

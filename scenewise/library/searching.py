@@ -16,11 +16,13 @@ from scenewise.tasks.search import (
     SearchOptions,
     Wish,
     nothing_found,
+    search_classified,
     search_image,
     search_text,
 )
+from scenewise.tasks.senses import MODALITIES
 from scenewise.tasks.similar import similar_to
-from scenewise.types import SearchResult
+from scenewise.types import Modality, SearchResult
 
 
 class Searching(LibraryCore):
@@ -31,7 +33,13 @@ class Searching(LibraryCore):
         query: str | None = None,
         *,
         image: str | Path | None = None,
-        top_k: int = 10,
+        classifier: str | None = None,
+        modalities: Sequence[Modality] = MODALITIES,
+        then: str | Sequence[str] = (),
+        within_seconds: float | None = None,
+        without: str | Sequence[str] = (),
+        all_occurrences: bool = False,
+        top_k: int | None = None,
         min_match: float | None = None,
         video: str | Path | Sequence[str | Path] | None = None,
         path: str | None = None,
@@ -42,12 +50,22 @@ class Searching(LibraryCore):
         group: Group = "moment",
         include_missing: bool = False,
     ) -> SearchResult:
-        """Find moments by words or by a picture file, best first.
+        """Find moments by words, by a picture file or by a named classifier, best first.
 
-        ``min_match`` cuts hits that are less probable. ``video`` names one or several by path,
-        id, beginning of an id, or file name; ``path`` is a pattern for paths or file names;
-        ``after`` and ``before`` are about the file's date (ISO text, date, or seconds since 1970);
-        durations are in seconds. ``group`` "video" gives each video once, with its best moment.
+        ``modalities`` says where words are looked for: what is seen, read and heard (all, at
+        first); without "visual" no network for pictures is loaded. ``then`` names one or several
+        things that have to follow in the same video, each at most ``within_seconds`` (60) after
+        the one before has ended. ``without`` pushes moments away (with ``group`` "video", videos)
+        in which something is. ``classifier`` is ``"NAME"`` or ``"NAME=LABEL"``: alone it finds
+        its label; with words or a picture both have to hold.
+
+        ``all_occurrences`` gives every moment that is probable enough (``min_match``, else the
+        match from which something counts as found), with ``count`` and ``videos`` in the result.
+        ``top_k`` None means 10, and all with ``all_occurrences``. ``min_match`` cuts hits that
+        are less probable. ``video`` names one or several by path, id, beginning of an id, or file
+        name; ``path`` is a pattern for paths or file names; ``after`` and ``before`` are about
+        the file's date (ISO text, date, or seconds since 1970); durations are in seconds.
+        ``group`` "video" gives each video once, with its best moment.
 
         Raises UsageError, EncoderError, EncoderMismatchError.
 
@@ -56,19 +74,38 @@ class Searching(LibraryCore):
         (True, 12.5)
         """
         filters = Filters(video, path, after, before, min_duration, max_duration, include_missing)
-        wish = Wish(top_k=top_k, min_match=min_match, group=group, filters=filters)
-        if (query is None) == (image is None):
-            raise UsageError("a search needs words or a picture: give query or image, one of them.")
+        wish = Wish(
+            top_k=top_k,
+            min_match=min_match,
+            group=group,
+            filters=filters,
+            modalities=modalities,
+            then=(then,) if isinstance(then, str) else tuple(then),
+            within_seconds=within_seconds,
+            all_occurrences=all_occurrences,
+            without=(without,) if isinstance(without, str) else tuple(without),
+            classifier=classifier,
+        )
+        if query is not None and image is not None:
+            raise UsageError(
+                "words and a picture exclude each other: give query or image, one of them."
+            )
+        if query is None and image is None and classifier is None:
+            raise UsageError("a search needs words or a picture or a classifier; give one of them.")
         if query is not None:
             normalise(query)
         reader = self._current()
         if reader is None:
-            return nothing_found(query or "", self._encoder_label())
-        encoder = self._source.of(reader.generation)
-        calibrator = self._source.calibrator(encoder)
+            return nothing_found(query or "", self._encoder_label(), counted=all_occurrences)
+        encoder = calibrator = None
+        if wish.sees and not (query is None and image is None and not (wish.then or wish.without)):
+            encoder = self._source.of(reader.generation)
+            calibrator = self._source.calibrator(encoder)
         if image is not None:
             return search_image(reader, encoder, calibrator, image, wish)
-        return search_text(reader, encoder, calibrator, query or "", wish)
+        if query is not None:
+            return search_text(reader, encoder, calibrator, query, wish)
+        return search_classified(reader, encoder, calibrator, wish)
 
     def search_many(
         self, queries: Sequence[str], **options: Unpack[SearchOptions]

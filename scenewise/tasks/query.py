@@ -26,9 +26,7 @@ def normalise(text: str) -> str:
             f"the query has {len(text)} characters, and at most {LONGEST_QUERY} are allowed; "
             "say in fewer words what is to be seen."
         )
-    # unpaired surrogates are no text: a terminal passes bytes that are not UTF-8 in this way
-    readable = text.encode("utf-8", "replace").decode("utf-8")
-    words = " ".join(unicodedata.normalize("NFC", readable).split())
+    words = " ".join(unicodedata.normalize("NFC", readable(text)).split())
     start, end = 0, len(words)
     while start < end and _is_outer(words[start]):
         start += 1
@@ -40,6 +38,11 @@ def normalise(text: str) -> str:
             'such as "a dog on a skateboard".'
         )
     return words[start:end]
+
+
+def readable(text: str) -> str:
+    """The text without what is none: a terminal passes bytes that are not UTF-8 as surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _is_outer(character: str) -> bool:

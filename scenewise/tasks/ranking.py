@@ -6,6 +6,7 @@ scale, as long as higher is better; everything here is relative to the query's o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,17 +76,102 @@ def find_moments(
     floor = float(np.quantile(values, 0.25)) if background is None else background
     top = float(smooth.max())
     # a peak below the background still has a neighbourhood: itself
-    threshold = min(top, floor + THRESHOLD * (top - floor))
-    runs = _runs(smooth >= threshold, starts, ends)
+    runs = _runs(smooth >= _level(top, floor), starts, ends)
     peaks = [float(smooth[first : last + 1].max()) for first, last in runs]
     video_score = rank_video(values, float(values.mean()) if mean_score is None else mean_score)
-    spans = []
-    for (first, last), peak in zip(runs, peaks, strict=True):
-        start = min(max(0.0, float(starts[first])), duration)
-        end = min(float(ends[last]), duration)
-        inside = first + int(values[first : last + 1].argmax())
-        spans.append(ScoredSpan(start, max(start, end), inside, video_score - (top - peak) / 2))
+    spans = [
+        _span(run, values, starts, ends, duration, video_score - (top - peak) / 2)
+        for run, peak in zip(runs, peaks, strict=True)
+    ]
     return sorted(spans, key=lambda span: (-span.score, span.start))[:limit]
+
+
+def find_occurrences(
+    scores: FloatArray,
+    starts: TimeArray,
+    ends: TimeArray,
+    duration: float,
+    *,
+    accept: Callable[[TimeArray], npt.NDArray[np.bool_]],
+    background: float | None = None,
+    mean_score: float | None = None,
+) -> list[ScoredSpan]:
+    """Every run of windows that is good enough by itself, best first.
+
+    Other than in ``find_moments``, a weaker moment does not have to reach half the peak of its
+    video: ``accept`` says of rank scores (N,) which suffice, and each run of those keeps what
+    passes half the way from the background to its own peak.
+    """
+    values: TimeArray = np.array(scores, dtype=np.float64)
+    if len(values) == 0:
+        return []
+    smooth = _smooth(values, starts, ends)
+    floor = float(np.quantile(values, 0.25)) if background is None else background
+    worth = rank_windows(values, starts, ends, mean_score)
+    spans = []
+    for first, last in _runs(accept(worth), starts, ends):
+        member = np.zeros(len(values), dtype=bool)
+        inside = smooth[first : last + 1]
+        member[first : last + 1] = inside >= _level(float(inside.max()), floor)
+        for run in _runs(member, starts, ends):
+            best = float(worth[run[0] : run[1] + 1].max())
+            spans.append(_span(run, values, starts, ends, duration, best))
+    return sorted(spans, key=lambda span: (-span.score, span.start))
+
+
+def find_runs(
+    values: FloatArray, starts: TimeArray, ends: TimeArray, duration: float, *, least: float
+) -> list[ScoredSpan]:
+    """The runs of windows whose smoothed value reaches ``least``, best first.
+
+    For values (N,) that mean something by themselves, such as probabilities. A span's score is
+    its largest smoothed value.
+    """
+    given: TimeArray = np.array(values, dtype=np.float64)
+    if len(given) == 0:
+        return []
+    smooth = _smooth(given, starts, ends)
+    spans = [
+        _span(run, given, starts, ends, duration, float(smooth[run[0] : run[1] + 1].max()))
+        for run in _runs(smooth >= least, starts, ends)
+    ]
+    return sorted(spans, key=lambda span: (-span.score, span.start))
+
+
+def rank_windows(
+    scores: FloatArray | TimeArray,
+    starts: TimeArray,
+    ends: TimeArray,
+    mean_score: float | None = None,
+) -> TimeArray:
+    """For each of the windows (N,), N >= 1, the rank score of a moment whose peak it would be.
+
+    Arguments as in ``find_moments``, whose spans have the score of their best window here.
+    """
+    values: TimeArray = np.array(scores, dtype=np.float64)
+    smooth = _smooth(values, starts, ends)
+    video_score = rank_video(values, float(values.mean()) if mean_score is None else mean_score)
+    return np.asarray(video_score - (smooth.max() - smooth) / 2)
+
+
+def _level(peak: float, floor: float) -> float:
+    """What a window has to reach to belong to a moment with this peak; the peak always does."""
+    return min(peak, floor + THRESHOLD * (peak - floor))
+
+
+def _span(
+    run: tuple[int, int],
+    values: TimeArray,
+    starts: TimeArray,
+    ends: TimeArray,
+    duration: float,
+    score: float,
+) -> ScoredSpan:
+    first, last = run
+    start = min(max(0.0, float(starts[first])), duration)
+    end = min(float(ends[last]), duration)
+    inside = first + int(values[first : last + 1].argmax())
+    return ScoredSpan(start, max(start, end), inside, score)
 
 
 def _peak(scores: FloatArray | TimeArray) -> float:

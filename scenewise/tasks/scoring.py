@@ -41,12 +41,7 @@ def score_library(
     if allowed is not None:
         sizes = {chunk_id: size for chunk_id, size in sizes.items() if chunk_id in allowed}
     if sum(sizes.values()) <= ALL_WINDOWS:
-        videos = {}
-        for chunk_id, chunk in reader.chunks(sizes).items():
-            video = _whole(reader, chunk, score)
-            if video is not None:
-                videos[chunk_id] = video
-        return Scored(videos, *_standing(list(videos.values())), len(videos))
+        return score_all(reader, score, allowed)
     near = _near_windows(reader, vector, allowed)
     chosen = _choose(reader, vector, near, sizes, allowed)
     videos = {}
@@ -55,6 +50,17 @@ def score_library(
         if video is not None:
             videos[chunk_id] = video
     return Scored(videos, *_standing(_sample(reader, score, sizes)), len(sizes))
+
+
+def score_all(reader: IndexReader, score: Score, allowed: set[int] | None) -> Scored:
+    """Score every window of the library, however large it is: as long as reading it takes."""
+    ids = [i for i in reader.rows.ids.tolist() if allowed is None or i in allowed]
+    videos = {}
+    for chunk_id, chunk in reader.chunks(ids).items():
+        video = _whole(reader, chunk, score)
+        if video is not None:
+            videos[chunk_id] = video
+    return Scored(videos, *_standing(list(videos.values())), len(videos))
 
 
 def score_video(

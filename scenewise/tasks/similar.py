@@ -16,8 +16,8 @@ from scenewise.index.calibration import Calibrator
 from scenewise.index.catalog import Chunk
 from scenewise.index.reader import IndexReader
 from scenewise.tasks.filters import Filters, allowed_chunks
-from scenewise.tasks.hits import rank_moments, to_result
-from scenewise.tasks.scoring import score_library
+from scenewise.tasks.hits import to_result
+from scenewise.tasks.sight import Look, Sight
 from scenewise.types import SearchResult, Why
 
 
@@ -44,21 +44,17 @@ def similar_to(
         row = np.array([window_at(chunk, time)])
         vector = reader.windows(chunk_id, row).vectors[0]
         asked = f"{chunk.path}@{time:g}"
-    scored = score_library(
-        reader,
-        vector,
-        lambda features: np.asarray(features.vectors @ vector, np.float32),
-        others,
-    )
-    nearest = to_result(
-        scored,
-        rank_moments(scored, top_k, "video" if time is None else "moment"),
-        Calibrator(None),  # stored vectors are compared; no encoder's background fits them
+    look = Look(
         Query("", vector),
+        score=lambda features: np.asarray(features.vectors @ vector, np.float32),
+        explain=lambda features: (_closeness(features.vectors, vector),),
+    )
+    # stored vectors are compared; no encoder's background fits them
+    sight = Sight(reader, look, Calibrator(None), others)
+    nearest = to_result(
+        sight.moments(top_k, "video" if time is None else "moment"),
         asked=asked,
         encoder=reader.generation.spec.name,
-        features=reader.windows,
-        explain=lambda features: (_closeness(features.vectors, vector),),
     )
     # something is always nearest; how near, the hits say, and there is no verdict to give
     return replace(nearest, found=bool(nearest.hits))

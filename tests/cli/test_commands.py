@@ -316,12 +316,20 @@ def test_search_passes_every_option_on(library: FakeLibrary, run: Run) -> None:
         *("search", "a dog", "-k", "3", "--min-match", "0.5", "--group", "video"),
         *("--video", "abcd", "--path", "*.mp4", "--after", "1970-01-02T00:00+00:00"),
         *("--before", "1970-01-03T00:00+00:00", "--min-duration", "01:30"),
-        *("--max-duration", "90.5", "--include-missing"),
+        *("--max-duration", "90.5", "--include-missing", "--in", "text, visual"),
+        *("--then", "a cat", "--then", "a bird", "--within", "01:30", "--not", "people"),
+        *("--classifier", "pets=cat", "--all"),
     )
     assert done.code == 0
     assert library.arguments("search") == {
         "query": "a dog",
         "image": None,
+        "modalities": ("text", "visual"),
+        "then": ("a cat", "a bird"),
+        "within_seconds": 90.0,
+        "without": ("people",),
+        "classifier": "pets=cat",
+        "all_occurrences": True,
         "top_k": 3,
         "min_match": 0.5,
         "group": "video",
@@ -333,6 +341,43 @@ def test_search_passes_every_option_on(library: FakeLibrary, run: Run) -> None:
         "max_duration": 90.5,
         "include_missing": True,
     }
+
+
+def test_what_is_not_given_is_left_to_the_library(library: FakeLibrary, run: Run) -> None:
+    run("search", "a dog")
+    asked = library.arguments("search")
+    assert asked["modalities"] == ("visual", "text", "audio")
+    assert (asked["then"], asked["without"], asked["classifier"]) == ((), (), None)
+    assert (asked["within_seconds"], asked["top_k"], asked["all_occurrences"]) == (
+        None,
+        None,
+        False,
+    )
+
+
+def test_a_classifier_alone_is_a_search(library: FakeLibrary, run: Run) -> None:
+    assert run("search", "--classifier", "pets").code == 0
+    asked = library.arguments("search")
+    assert (asked["query"], asked["classifier"]) == (None, "pets")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("search", "a", "--in", "smell"), "'smell' is no way to search; allowed: visual, text"),
+        (("search", "a", "--in", ""), "allowed: visual, text, audio"),
+        (("search", "a", "--within", "5"), "give --then, too"),
+        (("search",), "or --classifier NAME"),
+        (("search", "--image", "a.png", "--queries", "b.txt"), "exclude each other"),
+    ],
+)
+def test_what_does_not_go_together_is_said(
+    library: FakeLibrary, run: Run, arguments: tuple[str, ...], message: str
+) -> None:
+    done = run(*arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert not [name for name, _ in library.calls if name == "search"]
 
 
 def test_words_without_quotes_are_one_query(library: FakeLibrary, run: Run) -> None:

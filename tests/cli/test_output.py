@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scenewise.cli import output
-from scenewise.cli.output import Output, styled
-from scenewise.types import Moment, clock
+from scenewise.cli.output import Output, print_result, styled
+from scenewise.types import Moment, SearchResult, VideoCount, Why, clock
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,23 @@ def test_json_survives_any_name_and_any_terminal(encoding: str, name: bytes, tex
 def test_json_keeps_letters_readable_where_it_can(capsys: pytest.CaptureFixture[str]) -> None:
     Output().document({"path": "Füße.mp4"})
     assert "Füße" in capsys.readouterr().out
+
+
+def test_reasons_have_their_times_and_occurrences_their_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    why = (Why("concept", "cat 0.9"), Why("speech", "look, a cat", 65.0, 67.0))
+    hit = Moment(1, "a", "/films/cat.mp4", 60.0, 70.0, 0.5, 0.5, why, 61.0)
+    counts = (VideoCount("a", "/films/cat.mp4", 2), VideoCount("b", "/films/dog.mp4", 1))
+    print_result(Output(), SearchResult("cat", "concept", True, (hit,), count=3, videos=counts))
+    assert capsys.readouterr().out.splitlines() == [
+        "3 moments in 2 videos",
+        "    2  /films/cat.mp4",
+        "    1  /films/dog.mp4",
+        "#1 [0.50] /films/cat.mp4 01:00.0-01:10.0",
+        "    concept: cat 0.9",
+        "    speech: look, a cat (01:05.0)",
+    ]
 
 
 def test_json_has_no_nan() -> None:

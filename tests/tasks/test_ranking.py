@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scenewise.encoders.spec import FloatArray
-from scenewise.tasks.ranking import TimeArray, combine, find_moments, rank_video
+from scenewise.tasks.ranking import (
+    TimeArray,
+    combine,
+    find_moments,
+    find_occurrences,
+    find_runs,
+    rank_video,
+    rank_windows,
+)
 
 STEP = 0.5
 
@@ -128,3 +136,61 @@ def test_scale_of_the_encoder_does_not_matter(
     assert [(s.start, s.end, s.peak_index) for s in plain] == [
         (s.start, s.end, s.peak_index) for s in moved
     ]
+
+
+# ---- every occurrence
+
+
+def test_a_weaker_occurrence_does_not_have_to_reach_half_the_peak() -> None:
+    scores = of(0, 9, 9, 9, 0, 0, 0, 3, 3, 3, 0, 0)
+    starts, ends = grid(len(scores))
+    (strong,) = find_moments(scores, starts, ends, 6.0, background=0.0)
+    found = find_occurrences(
+        scores, starts, ends, 6.0, accept=lambda ranks: ranks >= strong.score - 3.5, background=0.0
+    )
+    assert [(span.start, span.end) for span in found] == [(0.5, 2.0), (3.5, 5.0)]
+    assert found[0] == strong
+    assert found[1].score == strong.score - 3.0  # half of what its peak lacks
+
+
+def test_each_occurrence_ends_half_way_down_its_own_peak() -> None:
+    scores = of(2, 2, 2, 9, 9, 9, 2, 2, 2)
+    starts, ends = grid(len(scores))
+    (found,) = find_occurrences(
+        scores, starts, ends, 4.5, accept=lambda ranks: ranks >= 0, background=0.0
+    )
+    assert (found.start, found.end) == (1.5, 3.0)
+
+
+def test_where_nothing_is_good_enough_nothing_occurs() -> None:
+    scores = of(1, 2, 3)
+    starts, ends = grid(3)
+    nothing = np.zeros(3, dtype=bool)
+    assert find_occurrences(scores, starts, ends, 1.5, accept=lambda ranks: nothing) == []
+    assert find_occurrences(of(), *grid(0), 0.0, accept=lambda ranks: ranks > 0) == []
+
+
+@given(st.lists(st.floats(0, 10, width=32), min_size=1, max_size=30))
+def test_moments_score_what_their_best_windows_are_worth(values: list[float]) -> None:
+    scores = np.array(values, np.float32)
+    starts, ends = grid(len(scores))
+    worth = rank_windows(scores, starts, ends)
+    for span in find_moments(scores, starts, ends, float(ends[-1])):
+        inside = (starts >= span.start) & (ends <= span.end)
+        assert span.score == pytest.approx(worth[inside].max())
+    everything = find_occurrences(
+        scores, starts, ends, float(ends[-1]), accept=lambda ranks: ranks >= worth.max()
+    )
+    assert everything[0].score == pytest.approx(worth.max())
+
+
+# ---- probabilities
+
+
+def test_runs_of_probabilities() -> None:
+    values = of(0.1, 0.9, 0.9, 0.9, 0.1, 0.1, 0.6, 0.6, 0.6, 0.0)
+    starts, ends = grid(len(values))
+    found = find_runs(values, starts, ends, 5.0, least=0.5)
+    assert [(span.start, span.end) for span in found] == [(0.5, 2.0), (3.5, 4.0)]
+    assert [round(span.score, 3) for span in found] == [0.9, 0.6]
+    assert find_runs(values, starts, ends, 5.0, least=0.95) == []

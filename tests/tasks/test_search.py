@@ -241,6 +241,111 @@ def test_of_a_long_video_only_what_counts_is_scored(
     assert all(0 <= hit.start < hit.end <= durations[hit.path] for hit in hits)
 
 
+# ---- every occurrence, one after another, without
+
+
+def test_every_occurrence_is_found_and_counted(library: Library) -> None:
+    result = library.search("red", all_occurrences=True, min_match=0.01)
+    assert result.count == len(result.hits)
+    assert spans(result.hits, "a.mp4") == [(1.0, 2.5)]
+    assert sorted(spans(result.hits, "c.mkv")) == [(2.0, 3.0), (4.0, 6.0)]
+    assert next((Path(video.path).name, video.count) for video in result.videos) == ("c.mkv", 2)
+    shape = result.to_dict()
+    assert shape["count"] == sum(video["count"] for video in shape["videos"])
+    assert "count" not in library.search("red").to_dict()
+
+
+def test_a_limit_cuts_occurrences_and_not_their_number(library: Library) -> None:
+    everything = library.search("red", all_occurrences=True, min_match=0.01)
+    cut = library.search("red", all_occurrences=True, min_match=0.01, top_k=1)
+    assert (len(cut.hits), cut.count) == (1, everything.count)
+    assert cut.hits[0] == everything.hits[0]
+    videos = library.search("red", all_occurrences=True, min_match=0.01, group="video")
+    assert len(videos.hits) == len(videos.videos)
+    assert videos.count == everything.count
+
+
+def test_where_nothing_occurs_the_count_is_none_at_all(library: Library) -> None:
+    result = library.search("cyan", all_occurrences=True, min_match=0.9)
+    assert (result.count, result.hits, result.found) == (0, (), False)
+    assert result.to_dict()["count"] == 0
+    assert library.search("red", all_occurrences=True, path="*.avi").count == 0
+
+
+def test_all_windows_of_a_large_library_are_looked_at_for_every_occurrence(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = library.search("red", all_occurrences=True, min_match=0.01)
+    for name, value in (("ALL_WINDOWS", 5), ("MOST_WINDOWS", 1), ("FEWEST_VIDEOS", 1)):
+        monkeypatch.setattr(scoring, name, value)
+    assert library.search("red", all_occurrences=True, min_match=0.01) == whole
+
+
+def test_one_colour_then_another(library: Library) -> None:
+    hit = library.search("green", then="red").hits[0]
+    assert Path(hit.path).name == "c.mkv"
+    assert (hit.start, hit.end) in [(0.0, 3.0), (0.0, 6.0), (3.0, 6.0)]
+    assert hit.start <= hit.thumbnail_time < hit.end
+    assert {why.detail for why in hit.why} == {"green: green", "red: red"}
+    for why in hit.why:
+        assert why.start is not None
+        assert why.end is not None
+        assert hit.start <= why.start < why.end <= hit.end
+    three = library.search("green", then=("red", "green")).hits[0]
+    assert (three.start, three.end) == (0.0, 4.0)
+
+
+def test_the_order_decides(library: Library) -> None:
+    forward = library.search("red", then="black", top_k=1).hits[0]
+    assert Path(forward.path).name == "a.mp4"
+    assert (forward.start, forward.end) == (1.0, 3.5)
+    backward = library.search("yellow", then="white").hits[0]
+    assert Path(backward.path).name == "d.webm.mp4"
+    best = max(
+        (hit.match for hit in library.search("white", then="yellow").hits),
+        default=0.0,
+    )
+    assert best < backward.match
+
+
+def test_chains_in_a_library_too_large_to_score_whole(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = library.search("green", then="red").hits[0]
+    for name, value in (("ALL_WINDOWS", 5), ("MOST_WINDOWS", 1), ("FEWEST_VIDEOS", 2)):
+        monkeypatch.setattr(scoring, name, value)
+    found = library.search("green", then="red").hits[0]
+    assert (found.path, found.start, found.end) == (whole.path, whole.start, whole.end)
+
+
+def test_what_is_not_wanted_is_pushed_away(library: Library) -> None:
+    plain = library.search("red", group="video", top_k=100)
+    less = library.search("red", without="green", group="video", top_k=100)
+    place = {name: number for number, name in enumerate(names(plain.hits))}
+    match = {Path(hit.path).name: hit.match for hit in plain.hits}
+    assert names(less.hits)[0] == "a.mp4"
+    assert {"a.mp4", "c.mkv"} == {name for name, number in place.items() if number < 2}
+    for hit in less.hits:
+        assert hit.match <= match[Path(hit.path).name]
+    # a moment that shows red and no green keeps its place, whatever its video shows elsewhere
+    moments = library.search("red", without="green")
+    assert set(names(moments.hits[:2])) == {"a.mp4", "c.mkv"}
+
+
+def test_without_itself_nothing_is_found(library: Library) -> None:
+    plain, nothing = library.search("blue"), library.search("blue", without="blue")
+    assert nothing.hits[0].match < plain.hits[0].match
+
+
+def test_a_picture_may_be_followed_by_words(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "green.png"
+    Image.fromarray(np.full((50, 90, 3), (0, 255, 0), np.uint8)).save(path)
+    hit = library.search(image=path, then="red").hits[0]
+    assert Path(hit.path).name == "c.mkv"
+    with pytest.raises(UsageError, match="add visual"):
+        library.search(image=path, modalities=["text"])
+
+
 # ---- words
 
 
@@ -281,6 +386,13 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
         ({"query": None}, "words or a picture"),
         ({"query": "red", "image": "x.png"}, "one of them"),
         ({"query": "red", "top_k": 0}, "top_k = 0"),
+        ({"query": "red", "within_seconds": 5.0}, "only with then"),
+        ({"query": "red", "then": "blue", "within_seconds": -1.0}, "within_seconds = -1.0"),
+        ({"query": "red", "then": "?!"}, "holds no words"),
+        ({"query": "red", "without": ""}, "holds no words"),
+        ({"query": "red", "modalities": ["smell"]}, "'smell' is no way to search"),
+        ({"classifier": "cars"}, "no classifier of this library is called 'cars'"),
+        ({"classifier": "cars", "modalities": ["text"]}, "add visual"),
         ({"query": "red", "min_match": 1.5}, "min_match = 1.5"),
         ({"query": "red", "group": "shot"}, "moment or video"),
         ({"query": "red", "after": "yesterday"}, "after = 'yesterday' is not a date"),
