@@ -185,4 +185,8 @@ def evidence_of(
         from scenewise.tasks.words import find_words
 
         found += find_words(reader, text, allowed, limit=EVIDENCE)
+    if "audio" in there:
+        from scenewise.tasks.hearing import find_sounds
+
+        found += find_sounds(reader, text, allowed, limit=EVIDENCE)
     return found
