@@ -20,7 +20,17 @@ from typing import Annotated, TextIO
 import typer
 
 import scenewise
-from scenewise.cli import demo, doctor, indexing, labelling, locating, managing, models, searching
+from scenewise.cli import (
+    demo,
+    doctor,
+    indexing,
+    labelling,
+    locating,
+    managing,
+    models,
+    searching,
+    watching,
+)
 from scenewise.cli.output import logger, printable, warn
 from scenewise.device import QUIET_MATRICES
 from scenewise.errors import ScenewiseError
@@ -62,6 +72,7 @@ app.command("search")(searching.search)
 app.command("similar")(searching.similar)
 app.command("locate")(locating.locate)
 app.command("classify")(labelling.classify)
+app.command("watch")(watching.watch)
 app.command("list")(managing.list_videos)
 app.command("stats")(managing.stats)
 app.command("remove")(managing.remove)

@@ -10,9 +10,10 @@ from scenewise.library.filling import Filling
 from scenewise.library.labelling import Labelling
 from scenewise.library.locating import Locating
 from scenewise.library.searching import Searching
+from scenewise.library.watching import Watching
 
 
-class Library(Filling, Searching, Locating, Labelling):
+class Library(Filling, Searching, Locating, Labelling, Watching):
     """A folder that holds what was indexed, for one encoder. Nothing is loaded before its use.
 
     >>> from scenewise import Library
