@@ -21,6 +21,7 @@ import typer
 
 import scenewise
 from scenewise.cli import (
+    answering,
     demo,
     doctor,
     indexing,
@@ -73,6 +74,7 @@ app.command("similar")(searching.similar)
 app.command("locate")(locating.locate)
 app.command("classify")(labelling.classify)
 app.command("watch")(watching.watch)
+app.command("ask")(answering.ask)
 app.command("list")(managing.list_videos)
 app.command("stats")(managing.stats)
 app.command("remove")(managing.remove)

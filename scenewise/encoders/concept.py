@@ -35,6 +35,7 @@ from scenewise.encoders.spec import (
     RuntimeName,
     WindowFeatures,
 )
+from scenewise.encoders.vocabulary import Concept, load_vocabulary
 from scenewise.errors import UsageError
 from scenewise.media.target import Target
 from scenewise.models.weights import EFFICIENTNET_LITE0, MINILM_L6_V2
@@ -180,6 +181,11 @@ class ConceptEncoder:
     def score(self, query: Query, features: WindowFeatures) -> FloatArray:
         """Exact scores (N,), higher is better."""
         return self._space.score(query, features)
+
+    @property
+    def vocabulary(self) -> tuple[Concept, ...]:
+        """The words for what is seen, in the order of the concepts' indices."""
+        return load_vocabulary()
 
     def background(self) -> WindowFeatures:
         """One imagined frame per concept, for calibration to hold a library's scores against."""

@@ -83,7 +83,8 @@ _IN_THE_FILM = re.compile(
 )
 _APPEARS = re.compile(
     r"\s+(?:(?:is|are|was|were)\s+)?(?:appears?|appeared|appearing|shown?|showed|seen|"
-    r"visible|present|come up|comes up|occurs?|occurred|happens?|happened|to be seen|on screen|in sight|there)$",
+    r"visible|present|come up|comes up|occurs?|occurred|happens?|happened|"
+    r"to be seen|on screen|in sight|there)$",
     re.I,
 )
 _SEEN_BY = re.compile(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import Concepts, EncoderSpec, FloatArray, Query, WindowFeatures
+from scenewise.encoders.vocabulary import Concept
 from scenewise.errors import EncoderError, UnknownEncoderError
 from scenewise.media.target import Target
 from scenewise.types import Why
@@ -39,6 +40,10 @@ class ColourEncoder:
         )
         self.batches: list[int] = []  # windows of each call
         self.closed = False
+
+    @property
+    def vocabulary(self) -> tuple[Concept, ...]:
+        return tuple(Concept(i, colour, "", "", "") for i, colour in enumerate(COLOURS))
 
     def encode_windows(self, frames: npt.NDArray[np.uint8]) -> WindowFeatures:
         expected = (self.spec.frames_per_window, 32, 32, 3)

@@ -1,0 +1,180 @@
+"""The verbs that answer in words: ask, caption, annotate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scenewise.errors import UsageError
+from scenewise.library.core import Seen
+from scenewise.library.searching import Searching
+from scenewise.tasks.ask import answer, choose
+from scenewise.tasks.choices import check_choices
+from scenewise.tasks.locate import locate
+from scenewise.tasks.questions import Question, parse_question
+from scenewise.tasks.quotes import find_quotes
+from scenewise.tasks.witness import Witness, said_moment
+from scenewise.tasks.wording import Wording
+from scenewise.types import Answer, Caption, Moment, Segment
+
+if TYPE_CHECKING:
+    from scenewise.tasks.language.model import VideoLanguageModel
+
+
+class Answering(Searching):
+    """Verbs of ``Library`` that say something in words."""
+
+    def ask(
+        self,
+        question: str,
+        video: str | Path | None = None,
+        *,
+        choices: Sequence[str] | None = None,
+        model: str | VideoLanguageModel | None = None,
+    ) -> Answer:
+        """Answer a question about one video, or without one about the whole library.
+
+        ``video`` is any file, or a video of the library by path, file name or id. ``choices`` are
+        two or more answers to choose from. ``model`` is the name of a language model at the
+        endpoint of the settings, or an object of your own; evidence and its times come from the
+        library all the same. ``text`` of the answer is None where it cannot be told.
+
+        Raises UsageError, MediaError, EncoderError, ModelError.
+
+        >>> library.ask("Is there a dog?", "park.mp4").text               # doctest: +SKIP
+        'Yes: at 02:15.0-02:18.5.'
+        """
+        parsed = parse_question(question)
+        wanted = check_choices(choices) if choices is not None else ()
+        opened = self._language_model(model)
+        try:
+            witness = self._witness(video)
+            found = choose(parsed, wanted, witness) if wanted else answer(parsed, witness)
+            if opened is None:
+                return found
+            from scenewise.tasks.ask_model import answer_by_model
+            from scenewise.tasks.language.frames import read_frames
+
+            found = self._with_evidence(parsed, found, witness)
+            return answer_by_model(parsed, found, witness, opened, read_frames, wanted)
+        finally:
+            if opened is not None and opened is not model:
+                opened.close()
+
+    def caption(
+        self,
+        video: str | Path,
+        *,
+        dense: bool = False,
+        motion: bool = True,
+        model: str | VideoLanguageModel | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[Caption, ...]:
+        """Describe a video in one sentence, or with ``dense`` each of its shots, with times.
+
+        ``motion`` looks into the file once more, for how things move; a file that is gone is
+        captioned without. ``model`` as for ``ask``. ``progress`` is told how many captions are
+        made, of how many.
+
+        Raises UsageError, MediaError, EncoderError, ModelError.
+
+        >>> library.caption("park.mp4")[0].text                           # doctest: +SKIP
+        'Probably a French bulldog; slow, camera pans left'
+        """
+        from scenewise.tasks.caption import caption_video
+        from scenewise.tasks.language.frames import read_frames
+
+        opened = self._language_model(model)
+        try:
+            seen = self._footage(video)
+            path = Path(seen.footage.path)
+            return caption_video(
+                seen.footage,
+                self._wording(seen),
+                dense=dense,
+                motion=_motion_words(path) if motion and path.is_file() else None,
+                model=opened,
+                read_frames=partial(read_frames, path),
+                progress=progress,
+            )
+        finally:
+            if opened is not None and opened is not model:
+                opened.close()
+
+    # what the verbs stand on
+    def _language_model(self, model: str | VideoLanguageModel | None) -> VideoLanguageModel | None:
+        if not isinstance(model, str):
+            return model
+        from scenewise.tasks.language.load import open_language_model
+
+        return open_language_model(model, self._settings)
+
+    def _wording(self, seen: Seen) -> Wording:
+        return Wording(seen.encoder, cache=self._settings.cache)
+
+    def _witness(self, video: str | Path | None) -> Witness:
+        """One video, or the whole library, as something that can be asked."""
+        if video is None:
+            return self._library_witness()
+        seen = self._footage(video)
+        footage = seen.footage
+
+        def said(sentence: str, limit: int) -> list[Moment]:
+            quotes = find_quotes(footage.texts, sentence, limit=limit)
+            return [said_moment(footage, quote.line, quote.match) for quote in quotes]
+
+        def shown(sentence: str, limit: int) -> Sequence[Moment]:
+            located = locate(footage, seen.encoder, seen.calibrator, sentence, limit=limit)
+            return located.hits
+
+        return Witness(
+            shown,
+            said,
+            lambda _: footage,
+            seen.encoder,
+            seen.calibrator,
+            self._wording(seen),
+            footage,
+        )
+
+    def _library_witness(self) -> Witness:
+        reader = self._current()
+        if reader is None:
+            self._existing()  # says so where there is no library
+            raise UsageError(
+                f"the library {self._directory} is empty; fill it with scenewise index FOLDER, or "
+                "name a video."
+            )
+        encoder = self._source.of(reader.generation)
+        seen_by = Wording(encoder, cache=self._settings.cache)
+
+        def hits(sentence: str, limit: int) -> tuple[Moment, ...]:
+            return self.search(sentence, top_k=limit).hits
+
+        def is_read(hit: Moment) -> bool:
+            return bool(hit.why) and all(why.modality == "text" for why in hit.why)
+
+        return Witness(
+            lambda sentence, limit: [hit for hit in hits(sentence, limit) if not is_read(hit)],
+            lambda sentence, limit: [hit for hit in hits(sentence, limit) if is_read(hit)],
+            lambda hit: self._footage(hit.video_id).footage,
+            encoder,
+            self._calibrator(encoder),
+            seen_by,
+        )
+
+    def _with_evidence(self, question: Question, found: Answer, witness: Witness) -> Answer:
+        """For a model that is to look: where the rules found nothing, the nearest moments."""
+        if found.evidence or witness.footage is not None:
+            return found
+        nearest = tuple(witness.seen(question.sentence or question.text, 3))
+        return Answer(found.question, None, 0.0, nearest, choices=found.choices)
+
+
+def _motion_words(path: Path) -> Callable[[Segment], Sequence[str]]:
+    """How a span of a file moves, in words."""
+    from scenewise.media.camera_words import describe_motion
+
+    return lambda span: describe_motion(path, span.start, span.end).words()

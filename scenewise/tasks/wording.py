@@ -1,0 +1,207 @@
+"""What is seen, in words: names for windows from a vocabulary, and how sure they are.
+
+An encoder with a vocabulary of its own (``concept``) brings a probability per word with every
+window. For any other encoder the words are those of the embedded vocabulary, each asked as "a
+photo of a WORD": the zero-shot classification of Radford et al., "Learning Transferable Visual
+Models From Natural Language Supervision", 2021, with the logit scale that CLIP has learnt. This
+module knows probabilities and words; it knows no time and no verb.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from scenewise.encoders.cache import cached_folder
+from scenewise.encoders.spec import Encoder, FloatArray, WindowFeatures
+from scenewise.encoders.vocabulary import Concept, load_vocabulary
+from scenewise.types import Label
+
+logger = logging.getLogger(__name__)
+
+LOGIT_SCALE = 100.0  # of cosines, where an encoder has no vocabulary
+CERTAIN, PROBABLE, POSSIBLE = 0.8, 0.5, 0.2  # from here on it is said plainly, with doubt, at all
+# Broader words, narrow before wide. Among a thing's kinds stands also who is seen with it, so
+# these alone are taken as what it is.
+# fmt: off
+BROADER = (
+    "cat", "dog", "bear", "wolf", "fox", "monkey", "snake", "lizard", "turtle", "frog",
+    "spider", "butterfly", "crab", "shark", "bird", "fish", "insect", "reptile", "car", "truck",
+    "bus", "bicycle", "motorcycle", "boat", "ship", "train", "aircraft", "fruit", "vegetable",
+    "vehicle", "building", "furniture", "clothing", "animal", "food", "musical instrument",
+)
+# fmt: on
+_FIRST_KINDS = 2  # of what is no animal, only so many kinds say what it is
+
+# The embedded vocabulary has things that people wear and hold, and no people.
+_PEOPLE_WORDS = """
+person persons people man men woman women child children boy boys girl girls baby babies human
+humans face faces someone somebody anyone anybody everyone crowd hand hands he she they who
+"""
+_PEOPLE = frozenset(_PEOPLE_WORDS.split())
+
+Probabilities = npt.NDArray[np.float64]
+
+
+@runtime_checkable
+class HasVocabulary(Protocol):
+    """An encoder whose windows bring a probability per word."""
+
+    @property
+    def vocabulary(self) -> tuple[Concept, ...]:
+        """The words, in the order of the concepts' indices."""
+        ...
+
+
+class Wording:
+    """Names what one encoder sees. ``cache`` keeps the words' vectors for the next time."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        cache: Path | None = None,
+        vocabulary: Sequence[Concept] | None = None,
+    ) -> None:
+        self._encoder = encoder
+        self._cache = cache
+        candidate: object = encoder
+        self._own = isinstance(candidate, HasVocabulary)
+        if isinstance(candidate, HasVocabulary):
+            self.vocabulary = candidate.vocabulary
+        else:
+            self.vocabulary = tuple(load_vocabulary() if vocabulary is None else vocabulary)
+
+    def probabilities(self, features: WindowFeatures) -> Probabilities:
+        """(C,) of the vocabulary's words: the mean over the windows, of which there is one."""
+        if self._own and features.concepts is not None:
+            total = np.zeros(len(self.vocabulary))
+            indices, values = features.concepts.indices, features.concepts.values
+            np.add.at(total, indices.ravel(), values.astype(np.float64).ravel())
+            return total / len(indices)
+        logits = LOGIT_SCALE * features.vectors.astype(np.float64) @ self._vectors.T
+        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray((exponents / exponents.sum(axis=1, keepdims=True)).mean(axis=0))
+
+    def things(self, features: WindowFeatures, *, limit: int = 2, kind: str = "") -> list[Label]:
+        """What is seen, likeliest first: a word, or a broader one where several words share it.
+
+        ``kind`` limits it to words of that kind ("animal"); empty where nothing is likely enough.
+        """
+        return self.choose(self.probabilities(features), limit=limit, kind=kind)
+
+    def choose(
+        self, probabilities: Probabilities, *, limit: int = 2, kind: str = ""
+    ) -> list[Label]:
+        """As ``things``, from the probabilities (C,)."""
+        left = probabilities.copy()
+        if kind:
+            left[~self.of_kind(kind)] = 0
+        found: list[Label] = []
+        while len(found) < limit:
+            best = int(left.argmax())
+            label, members = Label(self.vocabulary[best].label, float(left[best])), self._like(best)
+            if label.probability < PROBABLE:
+                for broader in BROADER:
+                    inside = self.of_kind(broader)
+                    total = float(left[inside].sum())
+                    if inside[best] and total >= PROBABLE:
+                        label, members = Label(broader, min(1.0, total)), inside
+                        break
+            if label.probability < POSSIBLE:
+                break
+            found.append(label)
+            left[members] = 0
+        return found
+
+    def of_kind(self, kind: str) -> npt.NDArray[np.bool_]:
+        """(C,) which words name something of this kind; singular and plural are one."""
+        if kind not in self._kinds:
+            wanted = {kind.casefold(), _singular(kind.casefold())}
+            self._kinds[kind] = np.array(
+                [not wanted.isdisjoint(_is_a(concept)) for concept in self.vocabulary], dtype=bool
+            )
+        return self._kinds[kind]
+
+    def knows(self, sentence: str) -> bool:
+        """Whether not seeing what a sentence says means something: the words must be known.
+
+        An encoder that learnt from captions may know any word.
+        """
+        if not self._own:
+            return True
+        words = re.findall(r"\w+", sentence.casefold())
+        return _PEOPLE.isdisjoint(words) and any(self.of_kind(word).any() for word in words)
+
+    def _like(self, index: int) -> npt.NDArray[np.bool_]:
+        """(C,) words that are read as the same thing: of the same first kind."""
+        first = _phrases(self.vocabulary[index].kinds)[:1]
+        alike = [_phrases(concept.kinds)[:1] == first for concept in self.vocabulary]
+        alike[index] = True
+        return np.array(alike, dtype=bool) if first else np.eye(len(alike), dtype=bool)[index]
+
+    @cached_property
+    def _kinds(self) -> dict[str, npt.NDArray[np.bool_]]:
+        return {}
+
+    @cached_property
+    def _vectors(self) -> FloatArray:
+        """(C, D) of "a photo of a WORD", made once for an encoder."""
+        if self._cache is None:
+            return self._embed()
+        words = "\n".join(concept.label for concept in self.vocabulary)
+        key = (
+            f"words-{self._encoder.spec.digest()}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
+        )
+
+        def build(folder: Path) -> None:
+            np.save(folder / "vectors.npy", self._embed())
+
+        return np.asarray(np.load(cached_folder(self._cache, key, build) / "vectors.npy"))
+
+    def _embed(self) -> FloatArray:
+        logger.info("looking up %d words, once for this encoder", len(self.vocabulary))
+        prompts = [f"a photo of {with_article(concept.label)}" for concept in self.vocabulary]
+        return np.stack([self._encoder.encode_query(prompt).vector for prompt in prompts])
+
+
+def hedged(label: Label) -> str:
+    """``a tabby cat``, ``probably a tabby cat``, ``perhaps a tabby cat``."""
+    doubt = ""
+    if label.probability < CERTAIN:
+        doubt = "probably " if label.probability >= PROBABLE else "perhaps "
+    return doubt + with_article(label.name)
+
+
+def with_article(name: str) -> str:
+    """A noun as it stands in a sentence."""
+    if name.endswith("s") and not name.endswith(("ss", "us", "is")):
+        return name  # sunglasses
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _is_a(concept: Concept) -> set[str]:
+    """What may be said of a thing: its names, and the kinds that say what it is."""
+    kinds = _phrases(concept.kinds)
+    if "animal" not in kinds:
+        kinds = kinds[:_FIRST_KINDS]
+    return {phrase.casefold() for phrase in (*_phrases(concept.names), *kinds)}
+
+
+def _phrases(text: str) -> list[str]:
+    return [phrase.strip() for phrase in text.split(",") if phrase.strip()]
+
+
+def _singular(word: str) -> str:
+    for ending, stem in (("ies", "y"), ("shes", "sh"), ("ches", "ch"), ("xes", "x"), ("s", "")):
+        if word.endswith(ending) and not word.endswith("ss"):
+            return word[: -len(ending)] + stem
+    return word
