@@ -12,18 +12,16 @@ themselves lie in ``clip_towers``, which is imported only to export.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scenewise.encoders.cache import cached_folder, find_folder
-from scenewise.encoders.hub import Checkpoint, canonical_name, is_hub_name, resolve
+from scenewise.encoders.hub import Checkpoint, canonical_name
 from scenewise.encoders.huggingface_config import CheckpointConfig, read_config, read_licence
+from scenewise.encoders.identity import Identity, look_at, remembered, short_hash
 from scenewise.encoders.spec import EncoderSpec, Report, RuntimeName
 from scenewise.encoders.tokens import TOKENIZER, TextTokens, write_tokenizer
 from scenewise.errors import EncoderError
@@ -53,24 +51,6 @@ class Prepared:
     logit_bias: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Identity:
-    """What a name stands for: hashes of content, and the files where they were looked at."""
-
-    image_hash: str
-    text_hash: str
-    checkpoint: Checkpoint | None
-
-    @property
-    def revision(self) -> str:
-        return _short_hash(f"{IMAGE_CODE_VERSION} {self.image_hash}")
-
-    def key(self, runtime: RuntimeName) -> str:
-        digest = _short_hash(f"{self.revision} {TEXT_CODE_VERSION} {self.text_hash}")
-        # the traced programs of the torch runtime double the size: only where they are wanted
-        return f"{digest}-torch" if runtime == "torch" else digest
-
-
 def prepared_checkpoint(
     name: str,
     *,
@@ -86,18 +66,16 @@ def prepared_checkpoint(
     """
     name = canonical_name(name)
     root = cache_dir / "clip"
-    identity = None if look_again else _remembered(root, name)
+    identity = None if look_again else remembered(root, name)
     if identity is not None:
-        found = find_folder(root, identity.key(runtime))
+        found = find_folder(root, _key(identity, runtime))
         if found is not None:
             return _read(found, name, runtime)
-    identity = _look(root, name, progress)
-    checkpoint = identity.checkpoint
-    if checkpoint is None:
-        raise RuntimeError("a checkpoint that was looked at has files")
+    looked = look_at(root, name, read_config, progress)
+    identity, checkpoint = looked.identity, looked.checkpoint
     folder = cached_folder(
         root,
-        identity.key(runtime),
+        _key(identity, runtime),
         lambda folder: _build(folder, checkpoint, identity, runtime, progress),
         thorough=look_again,
         progress=progress,
@@ -113,69 +91,38 @@ def describe(name: str, *, runtime: RuntimeName, cache_dir: Path) -> EncoderSpec
     """
     name = canonical_name(name)
     root = cache_dir / "clip"
-    identity = _remembered(root, name)
+    identity = remembered(root, name)
     if identity is not None:
-        found = find_folder(root, identity.key(runtime))
+        found = find_folder(root, _key(identity, runtime))
         if found is not None:
             return _read(found, name, runtime).spec
-    identity = _look(root, name, None, local_files_only=True)
-    checkpoint = identity.checkpoint
-    if checkpoint is None:
-        raise RuntimeError("a checkpoint that was looked at has files")
-    spec = _spec(checkpoint, read_config(checkpoint.folder), identity)
+    looked = look_at(root, name, read_config, None, local_files_only=True)
+    spec = _spec(looked.checkpoint, read_config(looked.checkpoint.folder), looked.identity)
     return dataclasses.replace(spec, name=name, runtime=runtime)
 
 
 def is_prepared(name: str, *, runtime: RuntimeName, cache_dir: Path) -> bool:
     """Whether the name led to a content before, and that lies whole in the cache."""
     root = cache_dir / "clip"
-    identity = _remembered(root, canonical_name(name))
-    return identity is not None and find_folder(root, identity.key(runtime)) is not None
+    identity = remembered(root, canonical_name(name))
+    return identity is not None and find_folder(root, _key(identity, runtime)) is not None
 
 
-def _remembered(root: Path, name: str) -> _Identity | None:
-    """What the name led to the last time; None where that may no longer hold."""
-    try:
-        entry = json.loads(_name_file(root, name).read_text("utf-8"))
-        if entry["name"] != name:
-            return None
-        identity = _Identity(str(entry["image_hash"]), str(entry["text_hash"]), None)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # never asked for, or not a file of ours
-    if is_hub_name(name):
-        return identity
-    checkpoint = resolve(name)
-    return identity if entry.get("stamps") == checkpoint.stamps() else None
+def _revision(identity: Identity) -> str:
+    return short_hash(f"{IMAGE_CODE_VERSION} {identity.content_hash}")
 
 
-def _look(
-    root: Path, name: str, progress: Report | None, *, local_files_only: bool = False
-) -> _Identity:
-    """Find the files, download where needed, hash them, and remember the result."""
-    checkpoint = resolve(name, progress=progress, local_files_only=local_files_only)
-    read_config(checkpoint.folder)  # refuse another kind of network before hashing gigabytes
-    stamps = checkpoint.stamps()
-    identity = _Identity(checkpoint.image_hash(), checkpoint.text_hash(), checkpoint)
-    entry = {
-        "name": name,
-        "image_hash": identity.image_hash,
-        "text_hash": identity.text_hash,
-        "commit": checkpoint.commit,
-        "stamps": stamps,
-    }
-    file = _name_file(root, name)
-    with contextlib.suppress(OSError):  # a read-only cache only means that it is hashed again
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(entry, indent=1), encoding="utf-8")
-        fresh.replace(file)
-    return identity
+def _key(identity: Identity, runtime: RuntimeName) -> str:
+    """The name of the prepared folder."""
+    digest = short_hash(f"{_revision(identity)} {TEXT_CODE_VERSION} {identity.text_hash}")
+    # the traced programs of the torch runtime double the size: only where they are wanted
+    return f"{digest}-torch" if runtime == "torch" else digest
 
 
 def _build(
     folder: Path,
     checkpoint: Checkpoint,
-    identity: _Identity,
+    identity: Identity,
     runtime: RuntimeName,
     progress: Report | None,
 ) -> None:
@@ -237,11 +184,11 @@ def _build(
     (folder / DESCRIPTION).write_text(text, encoding="utf-8")
 
 
-def _spec(checkpoint: Checkpoint, config: CheckpointConfig, identity: _Identity) -> EncoderSpec:
+def _spec(checkpoint: Checkpoint, config: CheckpointConfig, identity: Identity) -> EncoderSpec:
     clips = config.family == "xclip"
     return EncoderSpec(
         name=checkpoint.name,
-        revision=identity.revision,
+        revision=_revision(identity),
         dimension=config.dimension,
         target=config.target,
         mean=config.mean,
@@ -266,11 +213,3 @@ def _read(folder: Path, name: str, runtime: RuntimeName) -> Prepared:
         logit_scale=float(shape["logit_scale"]),
         logit_bias=float(shape["logit_bias"]),
     )
-
-
-def _name_file(root: Path, name: str) -> Path:
-    return root / "names" / f"{_short_hash(name)}.json"
-
-
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -11,10 +11,6 @@ X-CLIP (Ni et al. 2022). X-CLIP's published score also lets the video change the
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -22,11 +18,11 @@ import transformers
 from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
-from transformers.utils import logging as transformers_logging
 
 from scenewise.encoders.hub import Checkpoint
 from scenewise.encoders.huggingface_config import CheckpointConfig, Family
-from scenewise.errors import EncoderError, first_line
+from scenewise.encoders.pretrained import load_pretrained
+from scenewise.errors import EncoderError
 
 _CLASSES: dict[Family, str] = {
     "clip": "CLIPModel",
@@ -42,35 +38,7 @@ def load_network(checkpoint: Checkpoint, config: CheckpointConfig) -> Any:
     Raises EncoderError where a weight is missing, has another shape, or cannot be read.
     """
     kind = getattr(transformers, _CLASSES[config.family])
-    safe = checkpoint.weights[0].suffix == ".safetensors"
-    with _quiet():
-        try:
-            network, report = kind.from_pretrained(
-                checkpoint.folder,
-                local_files_only=True,
-                use_safetensors=safe,
-                weights_only=True,
-                dtype=torch.float32,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # reported, and refused below
-            )
-        except Exception as error:  # damaged files raise whatever their reader raises
-            raise EncoderError(
-                f"{checkpoint.name}: the weights cannot be loaded: {first_line(error)}. "
-                "Fetch the checkpoint again."
-            ) from error
-    mismatched = sorted(str(entry[0]) for entry in report["mismatched_keys"])
-    if mismatched:
-        raise EncoderError(
-            f"{checkpoint.name}: {len(mismatched)} weights have another shape than config.json "
-            f"says, such as {mismatched[0]}; take both from one checkpoint."
-        )
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise EncoderError(
-            f"{checkpoint.name}: {len(missing)} weights are missing, such as {missing[0]}; "
-            "a checkpoint with both its image side and its text side is needed."
-        )
+    network = load_pretrained(kind, checkpoint, "its image side")
     _agree(checkpoint, config, network)
     return network.eval()
 
@@ -219,20 +187,3 @@ def _agree(checkpoint: Checkpoint, config: CheckpointConfig, network: Any) -> No
                 f"{checkpoint.name}: config.json gives {name} = {ours}, but the network was built "
                 f"with {theirs}; correct config.json."
             )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and log lines of transformers: what matters is raised."""
-    level = transformers_logging.get_verbosity()
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity(logging.CRITICAL)
-    transformers_logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()

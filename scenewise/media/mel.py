@@ -51,13 +51,20 @@ def log_mel(
 
 @functools.cache
 def mel_filters(
-    bins: int, frame: int = FRAME, sample_rate: int = SAMPLE_RATE
+    bins: int,
+    frame: int = FRAME,
+    sample_rate: int = SAMPLE_RATE,
+    *,
+    low_hertz: float = 0.0,
+    high_hertz: float | None = None,
 ) -> npt.NDArray[np.float64]:
     """Triangular filters of equal area on Slaney's mel scale, (bins, frame // 2 + 1).
 
-    Slaney 1998, "Auditory Toolbox": the area of each filter in Hz is one.
+    Slaney 1998, "Auditory Toolbox": the area of each filter in Hz is one. They lie between
+    ``low_hertz`` and ``high_hertz`` (None: half the sample rate).
     """
-    centres = _mel_to_hertz(np.linspace(0.0, float(_hertz_to_mel(sample_rate / 2)), bins + 2))
+    top = sample_rate / 2 if high_hertz is None else high_hertz
+    centres = _mel_to_hertz(np.linspace(_hertz_to_mel(low_hertz), _hertz_to_mel(top), bins + 2))
     frequencies = np.linspace(0, sample_rate / 2, frame // 2 + 1)
     lower, middle, upper = centres[:-2, None], centres[1:-1, None], centres[2:, None]
     rising = (frequencies - lower) / (middle - lower)

@@ -1,0 +1,50 @@
+"""From the name of an audio encoder to the encoder.
+
+There is one family, CLAP: a folder with a checkpoint in Hugging Face layout, or a name of the hub.
+No audio encoder is embedded, and none is downloaded unless the user names it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scenewise.encoders.audio import AudioEncoder, AudioSpec
+from scenewise.encoders.clap import ClapEncoder
+from scenewise.encoders.spec import Report
+
+
+def load_audio_encoder(
+    name: str,
+    *,
+    runtime: str = "onnxruntime",
+    device: str = "auto",
+    threads: int = 1,
+    cache_dir: Path | None = None,
+    progress: Report | None = None,
+) -> AudioEncoder:
+    """The audio encoder of a folder or hub name, prepared first where it is not.
+
+    ``cache_dir`` None is the cache folder of the settings. Raises UnknownEncoderError for a name
+    that is neither, EncoderError where it cannot be prepared or loaded.
+    """
+    return ClapEncoder.load(
+        name,
+        runtime=runtime,
+        device=device,
+        threads=threads,
+        cache_dir=_cache_dir(cache_dir),
+        progress=progress,
+    )
+
+
+def describe_audio_encoder(name: str, *, cache_dir: Path | None = None) -> AudioSpec:
+    """What this audio encoder is, without loading a network or fetching anything."""
+    return ClapEncoder.describe(name, cache_dir=_cache_dir(cache_dir))
+
+
+def _cache_dir(cache_dir: Path | None) -> Path:
+    if cache_dir is not None:
+        return cache_dir
+    from scenewise.config import load_settings
+
+    return load_settings().cache
