@@ -16,9 +16,9 @@ from scenewise.encoders.vocabulary import load_vocabulary
 from scenewise.index.calibration import OFFSET, SLOPE, Calibrator, standing
 from scenewise.types import Why
 
-# Default threshold of ``match``. It aims at one false alarm in a rule-hour of a view that changes
+# Default threshold of ``match``. It aims at one false alarm at most in a rule-hour of a view that changes
 # every half minute; benchmarks/watch_alarms.py --choose shows how it was chosen.
-SENTENCE_THRESHOLD = 0.8
+SENTENCE_THRESHOLD = 0.75
 HYSTERESIS = 1.0  # by how much the logit may fall below the threshold's while it still holds
 _CONTRASTS = 40  # sentences that stand in where an encoder brings no background
 _NOTHING = np.zeros(0, np.float32)
@@ -35,22 +35,37 @@ class SentenceJudge:
     def __init__(self, sentence: str, encoder: Encoder, calibrator: Calibrator) -> None:
         self.encoder = encoder
         self.query = encoder.encode_query(sentence)
-        self._background = calibrator.background_scores(self.query)
-        self._contrasts = () if len(self._background) else _contrasts(encoder)
+        background = calibrator.background_scores(self.query)
+        self._line = straight_line(background) if len(background) else None
+        self._contrasts = () if self._line else _contrasts(encoder)
 
     def standing(self, features: WindowFeatures) -> float:
         """z of one window."""
         score = self.encoder.score(self.query, features)
-        background = self._background
-        if not len(background):
-            background = np.concatenate(
-                [self.encoder.score(other, features) for other in self._contrasts]
-            )
-        return float(standing(score, _NOTHING, background)[0])
+        if self._line is not None:
+            at_zero, slope = self._line
+            return at_zero + slope * float(score[0])
+        others = [self.encoder.score(other, features) for other in self._contrasts]
+        return float(standing(score, _NOTHING, np.concatenate(others))[0])
 
     def why(self, features: WindowFeatures) -> tuple[Why, ...]:
         """What speaks for it."""
         return self.encoder.explain(self.query, features)
+
+
+def straight_line(
+    elsewhere: npt.NDArray[np.floating], videos: int | None = None
+) -> tuple[float, float]:
+    """Standing as a function of the score: its value at 0, and its slope.
+
+    ``elsewhere`` (S,) are scores of what does not show the thing; ``videos`` as in ``standing``.
+    """
+    ends = np.array([0.0, 1.0])
+    if videos is None:
+        at_zero, at_one = standing(ends, _NOTHING, elsewhere).astype(np.float64)
+    else:
+        at_zero, at_one = standing(ends, elsewhere, None, videos=videos).astype(np.float64)
+    return float(at_zero), float(at_one - at_zero)
 
 
 _known_contrasts: WeakKeyDictionary[Encoder, tuple[Query, ...]] = WeakKeyDictionary()

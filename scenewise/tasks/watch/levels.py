@@ -13,9 +13,14 @@ import numpy as np
 
 from scenewise.encoders.spec import Encoder
 from scenewise.errors import UsageError
-from scenewise.index.calibration import standing
 from scenewise.index.catalog import Catalog
-from scenewise.tasks.watch.judge import SENTENCE_THRESHOLD, SentenceJudge, probability, weaker
+from scenewise.tasks.watch.judge import (
+    SENTENCE_THRESHOLD,
+    SentenceJudge,
+    probability,
+    straight_line,
+    weaker,
+)
 from scenewise.tasks.watch.nouns import Observation
 from scenewise.tasks.watch.occurrences import GAP_SECONDS, EventMaker, Gate
 from scenewise.tasks.watch.rule import Rule
@@ -44,6 +49,7 @@ class SentenceMachine:
         self._events = EventMaker(rule, source)
         self._smoother = Smoother()
         self._usual = UsualScores()
+        self._own: tuple[float, float] | None = None  # standing among them, as a straight line
         self._last: float | None = None
 
     def update(self, seen: Observation) -> tuple[Event, ...]:
@@ -54,7 +60,11 @@ class SentenceMachine:
         self._last = seen.time
         z = self._smoother.add(self._judge.standing(seen.features))
         match = self._match(z)
-        self._usual.add(seen.time, z)
+        if self._usual.add(seen.time, z) and self._usual.warm:
+            usual = self._usual.robust(LEAST_DEVIATION)
+            # no block is known better than that
+            spread = np.concatenate([usual - LEAST_DEVIATION, usual + LEAST_DEVIATION])
+            self._own = straight_line(spread, videos=len(usual))
         limit = weaker(self._threshold) if self._gate.holding else self._threshold
         since = self._gate.update(seen, match >= limit)
         if since is None:
@@ -63,14 +73,11 @@ class SentenceMachine:
         return (self._events.make(seen, match, why),)
 
     def _match(self, z: float) -> float:
-        against_background = probability(z)
-        if not self._usual.warm:
-            return against_background
-        usual = self._usual.robust(LEAST_DEVIATION)
-        # no block is known better than that
-        usual = np.concatenate([usual - LEAST_DEVIATION, usual + LEAST_DEVIATION])
-        own = standing(np.array([z]), usual, None, videos=len(self._usual))
-        return min(against_background, probability(float(own[0])))
+        match = probability(z)
+        if self._own is not None:
+            at_zero, slope = self._own
+            match = min(match, probability(at_zero + slope * z))
+        return match
 
 
 class ClassifierMachine:
@@ -133,25 +140,34 @@ class SoundMachine:
         self._threshold = rule.threshold or SOUND_THRESHOLD
         self._gate = Gate(rule)
         self._events = EventMaker(rule, source)
-        self._last = float("-inf")
+        self._heard = float("-inf")  # until when it was heard, as far as it was told
 
     def update(self, seen: Observation) -> tuple[Event, ...]:
-        """See ``RuleMachine``."""
+        """See ``RuleMachine``.
+
+        A sound may be told when it is over, or again and again while it goes on: it counts
+        where it reaches beyond what was told before.
+        """
         self._events.see(seen)
         heard = [sound for sound in seen.sounds if self._counts(sound, seen.time)]
-        self._last = seen.time
-        first = min((sound.start for sound in heard), default=None)
-        since = self._gate.update(seen, bool(heard), first)
-        if since is None:
+        if not heard:
+            self._gate.update(seen, False)
             return ()
         best = max(heard, key=lambda sound: sound.strength)
-        why = Why("sound", f"{best.kind} {best.strength:.2f}", since, max(since, best.end))
+        start = min(sound.start for sound in heard)
+        end = max(sound.end for sound in heard)
+        self._heard = end
+        # what is told late lasted no longer for that
+        since = self._gate.update(seen, True, min(seen.time, start + max(0.0, seen.time - end)))
+        if since is None:
+            return ()
+        why = Why("sound", f"{best.kind} {best.strength:.2f}", start, end)
         return (self._events.make(seen, best.strength, [why]),)
 
     def _counts(self, sound: Sound, now: float) -> bool:
-        """Whether it was heard since the instant before."""
+        """Whether it is of this kind, clear enough, and news."""
         clear = sound.kind == self._kind and sound.strength >= self._threshold
-        return clear and sound.end > self._last and sound.start <= now
+        return clear and sound.end > self._heard and sound.start <= now
 
 
 def _during(why: Sequence[Why], start: float, end: float) -> list[Why]:

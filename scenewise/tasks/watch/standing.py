@@ -58,14 +58,16 @@ class UsualScores:
         """Whether there is enough to compare with."""
         return len(self._blocks) >= WARM_UP_BLOCKS
 
-    def add(self, time: float, score: float) -> None:
-        """A smoothed score at this time in seconds."""
+    def add(self, time: float, score: float) -> bool:
+        """A smoothed score at this time in seconds; whether it completes a block."""
         if self._begun is None:
             self._begun = time
-        elif time - self._begun >= BLOCK_SECONDS:
+        full = time - self._begun >= BLOCK_SECONDS
+        if full:
             self._blocks.append(self._peak)
             self._begun, self._peak = time, float("-inf")
         self._peak = max(self._peak, score)
+        return full
 
     def blocks(self) -> npt.NDArray[np.float64]:
         """The peaks (B,) as they are."""

@@ -227,6 +227,32 @@ def test_sounds_raise(sounds: Sequence[Sound], more: dict[str, object], times: l
     assert [event.time for event in events] == times
 
 
+def test_a_sound_that_is_told_when_it_is_over_counts_for_as_long_as_it_was() -> None:
+    """It is told two seconds later."""
+    for length, count in ((5.5, 1), (4.0, 0)):
+        wanted = Rule.model_validate({"name": "s", "sound": "silence", "dwell_seconds": 5})
+        armed = machine(wanted)
+        told = {round((3 + length) / STEP) + 4: heard("silence", 3.0, 3.0 + length)}
+        events = [
+            event
+            for number in range(40)
+            for event in armed.update(
+                Observation(
+                    "cam",
+                    number * STEP,
+                    START + number * STEP,
+                    PIXEL,
+                    shows("blue"),
+                    sounds=(told[number],) if number in told else (),
+                )
+            )
+        ]
+        assert len(events) == count
+        assert [(why.start, why.end) for event in events for why in event.why] == (
+            [(3.0, 8.5)] * count
+        )
+
+
 # what is unlike the rest
 
 
