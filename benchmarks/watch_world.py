@@ -156,6 +156,23 @@ SENTENCES: dict[str, tuple[str, ...]] = {
     "a knife": ("coffee",),
     "a balloon": ("moon", "flower"),
 }
+# what its photograph surely shows: sentence, photograph
+CLEAR = (
+    ("a cat on the sofa", "chelsea"),
+    ("a cat", "chelsea"),
+    ("a cup of coffee", "coffee"),
+    ("a motorcycle", "motorcycle_left"),
+    ("a printed page", "page"),
+    ("a temple by the lake", "china"),
+    ("a flower in bloom", "flower"),
+    ("a man with a camera on a tripod", "camera"),
+    ("a rocket is launched", "rocket"),
+    ("a clock on the wall", "clock_motion"),
+    ("old coins", "coins"),
+    ("a brick wall", "brick"),
+    ("stars and galaxies in space", "hubble_deep_field"),
+    ("a woman in a space suit", "astronaut"),
+)
 WIDTH, HEIGHT = 320, 240
 VIEW_SECONDS = 30.0  # how long a view is taken to last, for rates
 

@@ -1,9 +1,10 @@
-"""Intervals for counted events: alarms in so many hours. Pure functions on numbers."""
+"""Intervals for what is counted: alarms in so many hours, hits of so many. Pure functions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from statistics import NormalDist
 
 
 def poisson_interval(count: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -32,3 +33,15 @@ def _solve(rising: Callable[[float], float], count: int) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if rising(middle) < 0 else (low, middle)
     return (low + high) / 2
+
+
+def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of a share from so many successes in so many trials (Wilson, 1927)."""
+    if not 0 <= successes <= trials or trials < 1 or not 0 < confidence < 1:
+        raise ValueError(f"{successes} of {trials} at confidence {confidence} has no interval")
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = successes / trials
+    middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    reach = z / (1 + z**2 / trials)
+    reach *= math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return max(0.0, middle - reach), min(1.0, middle + reach)

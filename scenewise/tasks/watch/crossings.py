@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.media.motion import MovingBox
-from scenewise.tasks.watch.judge import SENTENCE_THRESHOLD, SentenceJudge, crop_window, probability
+from scenewise.tasks.watch.judge import CROP_THRESHOLD, SentenceJudge, crop_window, probability
 from scenewise.tasks.watch.nouns import Observation
 from scenewise.tasks.watch.occurrences import CoolDown, EventMaker
 from scenewise.tasks.watch.rule import Point, Rule
@@ -125,7 +125,7 @@ class _Moving:
         self.name = rule.name
         self._rule = rule
         self._judge = judge
-        self._threshold = rule.threshold or SENTENCE_THRESHOLD
+        self._threshold = rule.threshold or CROP_THRESHOLD
         self._events = EventMaker(rule, source)
         self._cooldown = CoolDown(rule.cooldown)
         self._tracks = _Tracks()

@@ -16,9 +16,12 @@ from scenewise.encoders.vocabulary import load_vocabulary
 from scenewise.index.calibration import OFFSET, SLOPE, Calibrator, standing
 from scenewise.types import Why
 
-# Default threshold of ``match``. It aims at one false alarm at most in a rule-hour of a view that changes
+# Default threshold of ``match``. It aims at one false alarm in a rule-day of a view that changes
 # every half minute; benchmarks/watch_alarms.py --choose shows how it was chosen.
-SENTENCE_THRESHOLD = 0.75
+SENTENCE_THRESHOLD = 0.95
+# A thing that crosses a line was found by its motion already, so it is let through more easily: of
+# views of other things, one in thirty passes.
+CROP_THRESHOLD = 0.5
 HYSTERESIS = 1.0  # by how much the logit may fall below the threshold's while it still holds
 _CONTRASTS = 40  # sentences that stand in where an encoder brings no background
 _NOTHING = np.zeros(0, np.float32)
