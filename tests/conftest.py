@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -51,6 +52,16 @@ def private_home(
 ) -> None:
     """No test reads or writes the user's own library, settings or cache."""
     _leave_home(monkeypatch, tmp_path_factory.mktemp("home"), prepared_cache)
+
+
+@pytest.fixture(autouse=True)
+def _logger_as_it_was() -> Iterator[None]:
+    """A command sets the program's logger up for a terminal; the next test knows nothing of it."""
+    logger = logging.getLogger("scenewise")
+    before = list(logger.handlers), logger.propagate, logger.level
+    yield
+    logger.handlers[:], logger.propagate = before[0], before[1]
+    logger.setLevel(before[2])
 
 
 def _leave_home(monkeypatch: pytest.MonkeyPatch, home: Path, prepared_cache: Path) -> None:
