@@ -7,7 +7,7 @@ This module knows no file, no network and no database.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Modality = Literal["visual", "text", "audio"]
@@ -306,7 +306,9 @@ class IndexReport:
     video_seconds: float  # seconds of video that were decoded
     wall_seconds: float
     interrupted: bool = False
-    damaged: tuple[Failure, ...] = ()  # of the indexed: files that could be read only in part
+    damaged: tuple[Failure, ...] = ()  # files that could be read only in part
+    tracked: int = 0  # of the unchanged: videos that got tracks of text or sound now
+    tracks: dict[str, int] = field(default_factory=dict)  # by kind: tracks that were made
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape."""
@@ -329,6 +331,8 @@ class LibraryStats:
     failed: int  # paths
     size_bytes: int  # of the whole folder
     search_index: str | None = None  # exact, ivfpq or rabitq; None: no files, all is scanned
+    # by kind (subtitle, ocr, speech, sound, audio): videos in which something was read or heard
+    tracks: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape."""

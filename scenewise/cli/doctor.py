@@ -37,7 +37,13 @@ if TYPE_CHECKING:
 LITTLE_SPACE = 1_000_000_000  # bytes; preparing an encoder and indexing a folder want more
 PLAYERS = ("mpv", "ffplay")
 # extra: a module that only it brings
-EXTRAS = {"openvino": "openvino", "demo": "skimage"}
+EXTRAS = {
+    "ocr": "rapidocr",
+    "asr": "faster_whisper",
+    "mqtt": "paho",
+    "openvino": "openvino",
+    "demo": "skimage",
+}
 
 Status = Literal["ok", "note", "broken"]
 

@@ -69,6 +69,33 @@ def index(
             show_default=False,
         ),
     ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            "--text",
+            metavar="KINDS",
+            help="Read from now on: ocr (on-screen text), speech, both with a comma, or none.",
+            show_default=False,
+        ),
+    ] = None,
+    speech_model: Annotated[
+        str | None,
+        typer.Option(
+            "--speech-model",
+            metavar="NAME",
+            help="Whisper model for --text speech: a faster-whisper folder or a hub name.",
+            show_default=False,
+        ),
+    ] = None,
+    speech_language: Annotated[
+        str | None,
+        typer.Option(
+            "--speech-language",
+            metavar="CODE",
+            help="Language that is spoken, such as en. Default: the model tells.",
+            show_default=False,
+        ),
+    ] = None,
     watch_folder: Annotated[
         bool, typer.Option("--watch-folder", help="Stay, and index what changes, until Ctrl-C.")
     ] = False,
@@ -87,10 +114,11 @@ def index(
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     if fps is not None and frames is not None:
         raise UsageError("--fps and --frames exclude each other; give one of them.")
-    if watch_folder and (dry_run or retry_failed or ann is not None):
+    said = (ann, text, speech_model, speech_language)
+    if watch_folder and (dry_run or retry_failed or any(value is not None for value in said)):
         raise UsageError(
-            "--watch-folder goes without --dry-run, --retry-failed and --ann; "
-            "run once with those first."
+            "--watch-folder goes without --dry-run, --retry-failed, --ann, --text and --speech-…; "
+            "run once with those first: what they say is kept."
         )
     settings = settings_of(library=library, device=device, threads=threads, workers=workers)
     with open_library(settings, encoder=encoder, create=True) as opened:
@@ -105,6 +133,9 @@ def index(
                 workers=workers,
                 retry_failed=retry_failed,
                 ann=ann,
+                text=text,
+                speech_model=speech_model,
+                speech_language=speech_language,
                 dry_run=dry_run,
                 progress=progress,
             )
@@ -226,7 +257,11 @@ def summary(report: IndexReport, *, dry_run: bool = False) -> str:
             took += f" in {rough_duration(report.wall_seconds)}"
         parts[0] += f" ({took})"
     if report.damaged:
-        parts.append(f"{len(report.damaged)} of them damaged and indexed in part")
+        which = "read" if report.tracked else "of them damaged and indexed"
+        parts.append(f"{len(report.damaged)} {which} in part")
+    if report.tracked:
+        would = "would be read again" if dry_run else "read again"
+        parts.append(f"{report.tracked} known {would} for text or sound")
     for count, words in (
         (report.unchanged, "unchanged"),
         (report.recognised, "known under another path"),

@@ -90,6 +90,8 @@ def stats(
             shown = rough_duration(value)
         elif name.endswith("bytes") or name == "size":
             shown = byte_size(value)
+        elif isinstance(value, dict):
+            shown = ", ".join(f"{key} {count}" for key, count in value.items()) or "none"
         else:
             shown = printable(str(value))
         out.result(f"{words}: {shown}")

@@ -17,7 +17,8 @@ from scenewise.encoders.spec import Encoder
 from scenewise.errors import EncoderError, MediaError, ScenewiseError, UnreadableMediaError
 from scenewise.index.discover import stamp as stamp_of
 from scenewise.index.embed import BATCH_WINDOWS, WindowBuilder, unit
-from scenewise.index.records import EncodedVideo, FileStamp, TextSegment, Track
+from scenewise.index.extract_tracks import TrackExtractor, TrackJob, TracksRead
+from scenewise.index.records import EncodedVideo, FileStamp, Track
 from scenewise.index.windows import Sampling, plan_windows
 
 logger = logging.getLogger(__name__)
@@ -41,35 +42,77 @@ class Failed:
     reason: str
 
 
-Outcome = EncodedVideo | Recognised | Failed
+Outcome = EncodedVideo | Recognised | Failed | TracksRead
+Job = FileStamp | TrackJob  # a file to be encoded, or tracks that a known video lacks
 Wanted = Callable[[str], bool]  # is the content of this hash to be decoded?
 
 
-def attempt(stamp: FileStamp, encoder: Encoder, sampling: Sampling, wanted: Wanted) -> Outcome:
-    """``encode_video`` with a file's own troubles turned into ``Failed``.
+def stamp_of_job(job: Job) -> FileStamp:
+    """The file that a job is about."""
+    return job.stamp if isinstance(job, TrackJob) else job
+
+
+def attempt(
+    job: Job,
+    encoder: Encoder | None,
+    sampling: Sampling,
+    wanted: Wanted,
+    extractor: TrackExtractor | None = None,
+) -> Outcome:
+    """``encode_video`` or ``read_tracks``, with a file's own troubles turned into an outcome.
 
     Raises EncoderError: a network that does not run will not run on the next file either.
     """
     try:
-        return encode_video(stamp.path, encoder, sampling, wanted)
+        if isinstance(job, TrackJob):
+            return read_tracks(job, extractor or TrackExtractor())
+        assert encoder is not None  # only a run of nothing but tracks goes without
+        return encode_video(job.path, encoder, sampling, wanted, extractor)
     except EncoderError:
         raise
     except ScenewiseError as error:
         # the path stands beside the reason wherever that is shown
-        return Failed(stamp, str(error).removeprefix(f"{stamp.path}: "))
+        reason = str(error).removeprefix(f"{stamp_of_job(job).path}: ")
     except OSError as error:
-        return Failed(stamp, f"the file cannot be read: {(error.strerror or str(error)).lower()}")
+        reason = f"the file cannot be read: {(error.strerror or str(error)).lower()}"
     except MemoryError:
-        return Failed(stamp, "the memory of this machine does not suffice for this file")
+        reason = "the memory of this machine does not suffice for this file"
     except Exception as error:  # one odd file must not end the run over all others
-        logger.debug("unexpected while reading %s", stamp.path, exc_info=True)
-        return Failed(stamp, f"cannot be decoded: {type(error).__name__}: {error}")
+        logger.debug("unexpected while reading %s", stamp_of_job(job).path, exc_info=True)
+        reason = f"cannot be decoded: {type(error).__name__}: {error}"
+    if isinstance(job, TrackJob):  # the file is as it is not for long: the next run tries again
+        return TracksRead(job.stamp, job.video_id, (), (reason,))
+    return Failed(job, reason)
+
+
+def read_tracks(job: TrackJob, extractor: TrackExtractor) -> TracksRead:
+    """The tracks that a known video lacks; its pictures are not encoded again.
+
+    Raises MediaError for a file that is no video or changes meanwhile, EncoderError, OSError.
+    """
+    from scenewise.media.probe import probe
+
+    _check_unchanged(job.stamp)
+    info = probe(job.stamp.path)
+    tracks = extractor.extract(job.stamp.path, info, job.specs, job.sidecars)
+    _check_unchanged(job.stamp)
+    return TracksRead(job.stamp, job.video_id, tracks, _warnings(tracks))
+
+
+def _warnings(tracks: tuple[Track, ...]) -> tuple[str, ...]:
+    return tuple(warning for track in tracks for warning in track.warnings)
 
 
 def encode_video(
-    path: str | Path, encoder: Encoder, sampling: Sampling, wanted: Wanted | None = None
+    path: str | Path,
+    encoder: Encoder,
+    sampling: Sampling,
+    wanted: Wanted | None = None,
+    extractor: TrackExtractor | None = None,
 ) -> EncodedVideo | Recognised:
     """Hash, decode, embed; nothing is decoded where ``wanted`` says no to the content.
+
+    ``extractor`` reads what else there is; None: subtitles and sounds.
 
     Raises MediaError for a file that is no video or changes meanwhile, EncoderError, OSError.
     """
@@ -103,7 +146,7 @@ def encode_video(
                 builder.add(frame)
         windows = builder.finish()
         warnings = reader.warnings
-    subtitles = _read_subtitles(path, bool(reader.info.subtitles))
+    tracks = (extractor or TrackExtractor()).extract(path, reader.info)
     _check_unchanged(before)
     return EncodedVideo(
         stamp=before,
@@ -115,8 +158,8 @@ def encode_video(
         features=windows.features,
         video_vector=unit(windows.features.vectors.mean(axis=0)),
         shots=detector.finish(duration) if detector is not None else (),
-        tracks=(subtitles,),
-        warnings=warnings + subtitles.warnings,
+        tracks=tracks,
+        warnings=warnings + _warnings(tracks),
     )
 
 
@@ -132,19 +175,3 @@ def hash_file(path: str | Path) -> str:
 def _check_unchanged(before: FileStamp) -> None:
     if stamp_of(before.path) != before:
         raise MediaError("the file changed while it was read; index it again once it is complete.")
-
-
-def _read_subtitles(path: str | Path, has_tracks: bool) -> Track:
-    """Subtitles beside and inside a video; broken ones cost themselves and a warning."""
-    from scenewise.media.subtitles import find_sidecars, read_embedded, read_file
-
-    try:
-        # most videos hold no tracks, and need not be opened again to find none
-        inside = read_embedded(path) if has_tracks else ()
-        tracks = [read_file(file) for file in find_sidecars(path)] + list(inside)
-    except MediaError as error:
-        return Track("subtitle", "", warnings=(f"its subtitles cannot be read: {error}",))
-    cues = (cue for track in tracks for cue in track.cues)
-    return Track(
-        "subtitle", "", tuple(TextSegment("subtitle", cue.start, cue.end, cue.text) for cue in cues)
-    )

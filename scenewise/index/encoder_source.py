@@ -62,7 +62,7 @@ class EncoderSource:
                 name,
                 runtime=runtime,
                 device=self._settings.device,
-                threads=self._threads,
+                threads=self.threads,
                 cache_dir=self._settings.cache,
                 progress=logger.info,
             )
@@ -99,12 +99,13 @@ class EncoderSource:
             spec.name,
             runtime=spec.runtime,
             device=self._settings.device,
-            threads=self._threads,
+            threads=self.threads,
             cache_dir=self._settings.cache,
         )
 
     @property
-    def _threads(self) -> int:
+    def threads(self) -> int:
+        """Of each network."""
         return self._settings.threads or 1  # one video per worker is what uses the cores
 
     def close(self) -> None:

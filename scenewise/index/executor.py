@@ -22,8 +22,9 @@ from typing import Protocol
 from scenewise.device import QUIET_MATRICES
 from scenewise.encoders.spec import Encoder
 from scenewise.errors import EncoderError
-from scenewise.index.encode_video import Failed, Outcome, Wanted, attempt
-from scenewise.index.records import FileStamp
+from scenewise.index.encode_video import Failed, Job, Outcome, Wanted, attempt, stamp_of_job
+from scenewise.index.extract_tracks import TrackExtractor, TrackJob
+from scenewise.index.track_plan import TrackPlan
 from scenewise.index.windows import Sampling
 from scenewise.index.worker import Contract, EncoderFactory, unpack
 
@@ -33,10 +34,10 @@ _LONGEST_GOODBYE_SECONDS = 5.0
 
 
 class Executor(Protocol):
-    """Runs ``attempt`` over files. Outcomes come as they are finished, in any order."""
+    """Runs ``attempt`` over jobs. Outcomes come as they are finished, in any order."""
 
-    def run(self, stamps: Sequence[FileStamp], wanted: Wanted, stop: Stop) -> Iterator[Outcome]:
-        """One outcome per file; none is begun once ``stop()`` is true, what runs is finished.
+    def run(self, jobs: Sequence[Job], wanted: Wanted, stop: Stop) -> Iterator[Outcome]:
+        """One outcome per job; none is begun once ``stop()`` is true, what runs is finished.
 
         ``wanted`` is called in this process. Raises EncoderError where the encoder does not run.
         """
@@ -50,16 +51,25 @@ class Executor(Protocol):
 class InProcess:
     """One video after the other, here."""
 
-    def __init__(self, encoder: Encoder, sampling: Sampling) -> None:
+    def __init__(
+        self,
+        encoder: Encoder | None,
+        sampling: Sampling,
+        tracks: TrackPlan | None = None,
+        threads: int = 1,
+    ) -> None:
+        """``encoder`` None: only tracks are read. Loads the models of ``tracks``, and raises so."""
         self._encoder = encoder
         self._sampling = sampling
+        self._extractor = TrackExtractor(tracks, threads)
+        self._extractor.load()
 
-    def run(self, stamps: Sequence[FileStamp], wanted: Wanted, stop: Stop) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job], wanted: Wanted, stop: Stop) -> Iterator[Outcome]:
         """See ``Executor``."""
-        for stamp in stamps:
+        for job in jobs:
             if stop():
                 return
-            yield attempt(stamp, self._encoder, self._sampling, wanted)
+            yield attempt(job, self._encoder, self._sampling, wanted, self._extractor)
 
     def close(self) -> None:
         """Nothing to end: the encoder belongs to the caller."""
@@ -69,7 +79,7 @@ class InProcess:
 class _Worker:
     process: subprocess.Popen[bytes]
     pipe: Connection
-    stamp: FileStamp | None = None  # what it works on
+    job: Job | None = None  # what it works on
     ready: bool = False  # its encoder is loaded
 
 
@@ -82,24 +92,34 @@ class LocalProcesses:
     _workers: list[_Worker] = field(default_factory=list)
 
     @classmethod
-    def of(cls, factory: EncoderFactory, sampling: Sampling, count: int) -> LocalProcesses:
-        """Workers that make their encoder by calling ``factory``, which has to be picklable."""
-        return cls(Contract(factory, sampling), count)
+    def of(
+        cls,
+        factory: EncoderFactory | None,
+        sampling: Sampling,
+        count: int,
+        tracks: TrackPlan | None = None,
+        threads: int = 1,
+    ) -> LocalProcesses:
+        """Workers that make their encoder by calling ``factory``, which has to be picklable.
+
+        None: they read tracks alone.
+        """
+        return cls(Contract(factory, sampling, tracks or TrackPlan(), threads), count)
 
     @property
     def hired(self) -> int:
         """Workers that are alive."""
         return len(self._workers)
 
-    def run(self, stamps: Sequence[FileStamp], wanted: Wanted, stop: Stop) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job], wanted: Wanted, stop: Stop) -> Iterator[Outcome]:
         """See ``Executor``."""
         # the largest file first, so that none is left over for one worker at the end
-        waiting = deque(sorted(stamps, key=lambda stamp: -stamp.size))
+        waiting = deque(sorted(jobs, key=lambda job: -stamp_of_job(job).size))
         while True:
             if stop():
                 waiting.clear()
             self._employ(waiting)
-            busy = [worker for worker in self._workers if worker.stamp is not None]
+            busy = [worker for worker in self._workers if worker.job is not None]
             if not busy:
                 return
             ready = wait([worker.pipe for worker in busy])
@@ -109,14 +129,14 @@ class LocalProcesses:
                     if outcome is not None:
                         yield outcome
 
-    def _employ(self, waiting: deque[FileStamp]) -> None:
+    def _employ(self, waiting: deque[Job]) -> None:
         """Give every idle worker a file, and hire as many as there is work for."""
-        idle = [worker for worker in self._workers if worker.stamp is None]
+        idle = [worker for worker in self._workers if worker.job is None]
         while waiting and (idle or len(self._workers) < self.count):
             worker = idle.pop() if idle else self._hire()
-            worker.stamp = waiting.popleft()
+            worker.job = waiting.popleft()
             with contextlib.suppress(OSError):  # it is dead: noticed when it is listened to
-                worker.pipe.send(worker.stamp)
+                worker.pipe.send(worker.job)
 
     def _hire(self) -> _Worker:
         ours, theirs = Pipe()
@@ -153,24 +173,25 @@ class LocalProcesses:
             return None
         if kind == "unable":
             raise EncoderError(content)
-        worker.stamp = None
+        worker.job = None
         return unpack(content)
 
-    def _bury(self, worker: _Worker) -> Failed:
-        stamp, ready = worker.stamp, worker.ready
+    def _bury(self, worker: _Worker) -> Outcome:
+        job, ready = worker.job, worker.ready
         code = _part(worker)
         self._workers.remove(worker)
-        if not ready or stamp is None:
+        if not ready or job is None:
             raise EncoderError(
-                f"a worker process died while it loaded the encoder ({_cause(code)}); "
+                f"a worker process died while it loaded its networks ({_cause(code)}); "
                 "try again with one worker, or with more memory."
             )
-        return Failed(stamp, f"the worker process died while reading this file ({_cause(code)}).")
+        reason = f"the worker process died while reading this file ({_cause(code)})."
+        return job.given_up(reason) if isinstance(job, TrackJob) else Failed(job, reason)
 
     def close(self) -> None:
         """See ``Executor``. Idle workers are told to go, busy ones are ended."""
         for worker in self._workers:
-            if worker.stamp is None:
+            if worker.job is None:
                 with contextlib.suppress(OSError):
                     worker.pipe.send(None)
             else:

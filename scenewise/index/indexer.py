@@ -12,23 +12,27 @@ import os
 import signal
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 
 from scenewise.index.catalog import Catalog, Known
 from scenewise.index.discover import Discovery, vanished
 from scenewise.index.discover import stamp as stamp_of
-from scenewise.index.encode_video import Failed, Outcome, Recognised
+from scenewise.index.encode_video import Failed, Job, Outcome, Recognised
 from scenewise.index.executor import Executor
-from scenewise.index.records import FileStamp
+from scenewise.index.extract_tracks import TrackJob, TracksRead
+from scenewise.index.records import FileStamp, Track, TrackKind
+from scenewise.index.track_plan import TrackPlan, subtitle_spec
+from scenewise.media.sidecars import SidecarFinder, sidecar_stamp
 from scenewise.types import Failure, IndexReport, Progress
 
 logger = logging.getLogger(__name__)
 
 ProgressCallback = Callable[[Progress], None]
-ExecutorFor = Callable[[int], Executor]  # for this many files
+ExecutorFor = Callable[[Sequence[Job]], Executor]  # for this work
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Plan:
     skipped_failed: int
     vanished: tuple[str, ...]  # paths of the catalogue, under the given folders, that are gone
     problems: tuple[Failure, ...]
+    tracks: tuple[TrackJob, ...] = ()  # of the unchanged: what is not read yet, or by another spec
 
 
 @dataclass(slots=True)
@@ -55,6 +60,8 @@ class _Tally:
     failed: list[Failure] = field(default_factory=list)
     damaged: list[Failure] = field(default_factory=list)
     video_seconds: float = 0.0
+    tracked: int = 0
+    tracks: Counter[str] = field(default_factory=Counter)
 
     def progress(self, path: str) -> Progress:
         """The state after the file at ``path``."""
@@ -68,14 +75,17 @@ def plan_index(
     discovery: Discovery,
     *,
     retry_failed: bool = False,
+    tracks: TrackPlan | None = None,
 ) -> Plan:
     """Compare the files that are there with what the catalogue knows of them.
 
-    A library that is not there yet is None and knows nothing.
+    A library that is not there yet is None and knows nothing. ``tracks`` None: whatever tracks
+    the videos have will do.
     """
     known = catalog.known() if catalog is not None else {}
     jobs: list[FileStamp] = []
-    unchanged = skipped = 0
+    same: list[FileStamp] = []
+    skipped = 0
     for stamp in discovery.files:
         before = known.get(stamp.path)
         if before is None or before.stamp != stamp:
@@ -84,13 +94,56 @@ def plan_index(
             if before.missing:
                 jobs.append(stamp)
             else:
-                unchanged += 1
+                same.append(stamp)
         elif before.reason is not None and not retry_failed:
             skipped += 1
         else:
             jobs.append(stamp)
     gone = tuple(vanished(known, discovery.roots))
-    return Plan(tuple(jobs), unchanged, skipped, gone, discovery.problems)
+    lacking: tuple[TrackJob, ...] = ()
+    if catalog is not None and tracks is not None:
+        lacking = tuple(_plan_tracks(catalog, known, same, tracks, retry_failed))
+    return Plan(tuple(jobs), len(same), skipped, gone, discovery.problems, lacking)
+
+
+def _plan_tracks(
+    catalog: Catalog,
+    known: dict[str, Known],
+    files: Sequence[FileStamp],
+    tracks: TrackPlan,
+    retry_failed: bool,
+) -> Iterator[TrackJob]:
+    """What the videos of some files lack: each content once, whatever lies beside its files."""
+    have = catalog.all_track_specs()
+    programs = tracks.programs()
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for path, entry in known.items():
+        if entry.content_hash is not None and not entry.missing:
+            paths[entry.content_hash].append(path)
+    beside = SidecarFinder()
+    done: set[str] = set()
+    for stamp in files:
+        content_hash = known[stamp.path].content_hash
+        if content_hash is None or content_hash in done or content_hash not in have:
+            continue
+        done.add(content_hash)
+        video_id, found = have[content_hash]
+        sidecars = {
+            sidecar_stamp(file): str(file)  # the same file in two places is read once
+            for path in sorted(paths[content_hash])
+            for file in beside.beside(path)
+        }
+        wanted: dict[TrackKind, str] = {
+            "subtitle": subtitle_spec([Path(f) for f in sidecars.values()]),
+            **programs,
+        }
+        missing: dict[TrackKind, str] = {
+            kind: spec
+            for kind, spec in wanted.items()
+            if kind not in found or found[kind][0] != spec or (retry_failed and found[kind][1])
+        }
+        if missing:
+            yield TrackJob(stamp, video_id, missing, tuple(sidecars.values()))
 
 
 def plan_reindex(catalog: Catalog, generation_id: int) -> Plan:
@@ -144,16 +197,17 @@ def run_index(
 
     Raises EncoderError and StorageError; what was committed before stays.
     """
-    tally = _Tally(len(plan.jobs))
+    jobs: tuple[Job, ...] = (*plan.jobs, *plan.tracks)
+    tally = _Tally(len(jobs))
     already_missing = {path for path, known in catalog.known().items() if known.missing}
     with _first_interrupt_stops() as interrupt:
-        if plan.jobs:
-            executor = executor_for(len(plan.jobs))
+        if jobs:
+            executor = executor_for(jobs)
             try:
                 _work_off(
                     catalog,
                     generation_id,
-                    plan.jobs,
+                    jobs,
                     executor,
                     tally,
                     progress,
@@ -177,6 +231,8 @@ def run_index(
         wall_seconds=time.monotonic() - tally.started,
         interrupted=interrupt.is_set() or (stop() and tally.done < tally.total),
         damaged=tuple(sorted(tally.damaged, key=lambda failure: failure.path)),
+        tracked=tally.tracked,
+        tracks=dict(sorted(tally.tracks.items())),
     )
 
 
@@ -217,7 +273,11 @@ class _Committer:
                 self._waiting[outcome.content_hash].append(outcome.stamp)
                 return []
             return [self._recognise(outcome.content_hash, outcome.stamp)]
+        if isinstance(outcome, TracksRead):
+            self._take_tracks(outcome)
+            return [outcome.stamp.path]
         self._catalog.commit_video(self._generation_id, outcome)
+        self._count(outcome.tracks)
         if outcome.warnings:
             tally.damaged.append(Failure(outcome.stamp.path, "; ".join(outcome.warnings)))
         tally.indexed += 1
@@ -227,6 +287,17 @@ class _Committer:
             outcome.stamp.path,
             *(self._recognise(outcome.content_hash, stamp) for stamp in others),
         ]
+
+    def _take_tracks(self, outcome: TracksRead) -> None:
+        tally = self._tally
+        if outcome.warnings:
+            tally.damaged.append(Failure(outcome.stamp.path, "; ".join(outcome.warnings)))
+        if outcome.tracks and self._catalog.commit_tracks(outcome.video_id, outcome.tracks):
+            tally.tracked += 1
+            self._count(outcome.tracks)
+
+    def _count(self, tracks: Sequence[Track]) -> None:
+        self._tally.tracks.update(track.kind for track in tracks if not track.warnings)
 
     def _recognise(self, content_hash: str, stamp: FileStamp) -> str:
         self._catalog.add_location(content_hash, stamp)
@@ -251,7 +322,7 @@ class _Committer:
 def _work_off(
     catalog: Catalog,
     generation_id: int,
-    jobs: Sequence[FileStamp],
+    jobs: Sequence[Job],
     executor: Executor,
     tally: _Tally,
     progress: ProgressCallback | None,

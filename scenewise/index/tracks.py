@@ -51,6 +51,31 @@ class TrackReader:
         names: tuple[Modality, Modality] = ("text", "audio")
         return frozenset(name for name, there in zip(names, row, strict=True) if there)
 
+    def all_track_specs(self) -> dict[str, tuple[str, dict[TrackKind, tuple[str, bool]]]]:
+        """Video id by content hash, and of each track its spec and whether something failed."""
+        found: dict[str, tuple[str, dict[TrackKind, tuple[str, bool]]]] = {}
+        rows = self._database.rows(
+            "SELECT v.content_hash, v.video_id, t.kind, t.spec, t.warnings != '[]' FROM video v "
+            "LEFT JOIN track t ON t.video = v.id"
+        )
+        for content_hash, video_id, kind, spec, warned in rows:
+            specs = found.setdefault(content_hash, (video_id, {}))[1]
+            if kind is not None:
+                specs[cast(TrackKind, kind)] = (spec, bool(warned))
+        return found
+
+    def track_counts(self) -> dict[str, int]:
+        """How many videos that answer have something in a track of each kind."""
+        rows = self._database.rows(
+            "SELECT t.kind, count(*) FROM track t JOIN chunk c ON c.video = t.video "
+            "JOIN generation g ON g.id = c.generation AND g.state = 'active' WHERE EXISTS "
+            "(SELECT 1 FROM location l WHERE l.video = t.video AND l.missing = 0) AND ("
+            "EXISTS (SELECT 1 FROM text_line WHERE track = t.id) OR "
+            "EXISTS (SELECT 1 FROM sound WHERE track = t.id) OR "
+            "EXISTS (SELECT 1 FROM audio WHERE track = t.id)) GROUP BY t.kind ORDER BY t.kind"
+        )
+        return {str(kind): int(count) for kind, count in rows}
+
     def texts(self, chunk_id: int) -> tuple[TextSegment, ...]:
         """Words of the video of one chunk, by time."""
         rows = self._database.rows(

@@ -4,8 +4,8 @@ It knows one pipe and the unit of work; it knows no catalogue and no other worke
 ``python -m scenewise.index.worker DESCRIPTOR``, so that a script that calls ``Library.index`` is
 not imported again by its own workers and needs no ``if __name__ == "__main__"``.
 
-Messages to a worker: first a ``Contract``, then ``FileStamp`` or None (go home), or an answer to
-its question. Messages from it: ("ready", None), ("wanted", hash), ("done", outcome) and
+Messages to a worker: first a ``Contract``, then a ``Job`` or None (go home), or an answer to its
+question. Messages from it: ("ready", None), ("wanted", hash), ("done", outcome) and
 ("unable", reason).
 """
 
@@ -15,7 +15,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -23,8 +23,10 @@ import numpy as np
 
 from scenewise.encoders.spec import Encoder, WindowFeatures
 from scenewise.errors import EncoderError
-from scenewise.index.encode_video import Outcome, attempt
+from scenewise.index.encode_video import Job, Outcome, attempt
+from scenewise.index.extract_tracks import TrackExtractor
 from scenewise.index.records import EncodedVideo
+from scenewise.index.track_plan import TrackPlan
 from scenewise.index.windows import Sampling
 
 EncoderFactory = Callable[[], Encoder]  # picklable: it travels to the workers
@@ -34,15 +36,19 @@ EncoderFactory = Callable[[], Encoder]  # picklable: it travels to the workers
 class Contract:
     """What a worker is to do all its life."""
 
-    factory: EncoderFactory
+    factory: EncoderFactory | None  # None: only tracks are read, and no encoder is needed
     sampling: Sampling
+    tracks: TrackPlan = field(default_factory=TrackPlan)
+    threads: int = 1  # of each model that makes tracks
 
 
 def serve(pipe: Connection) -> None:
     """Work until told to go, or until the parent is gone."""
     try:
         contract: Contract = pipe.recv()
-        encoder = contract.factory()
+        extractor = TrackExtractor(contract.tracks, contract.threads)
+        extractor.load()
+        encoder = None if contract.factory is None else contract.factory()
     except EOFError:
         return
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent has to tell the user
@@ -55,14 +61,21 @@ def serve(pipe: Connection) -> None:
 
     try:
         pipe.send(("ready", None))
-        while (stamp := pipe.recv()) is not None:
-            pipe.send(("done", pack(attempt(stamp, encoder, contract.sampling, wanted))))
+        while (job := _next(pipe)) is not None:
+            outcome = attempt(job, encoder, contract.sampling, wanted, extractor)
+            pipe.send(("done", pack(outcome)))
     except EncoderError as error:
         pipe.send(("unable", str(error)))
     except (EOFError, OSError):
         return  # the parent is gone: nobody wants the outcome
     finally:
-        encoder.close()
+        if encoder is not None:
+            encoder.close()
+
+
+def _next(pipe: Connection) -> Job | None:
+    job: Job | None = pipe.recv()
+    return job
 
 
 def pack(outcome: Outcome) -> Outcome | dict[str, Any]:

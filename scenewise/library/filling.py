@@ -10,6 +10,7 @@ from scenewise.config import expand_user
 from scenewise.index.catalog import Catalog
 from scenewise.index.indexer import ProgressCallback
 from scenewise.index.naming import named
+from scenewise.index.track_plan import TrackWish
 from scenewise.index.vectors import AnnKind, built_kind, refresh
 from scenewise.index.windows import Sampling
 from scenewise.library.core import LibraryCore
@@ -30,6 +31,9 @@ class Filling(LibraryCore):
         workers: int | None = None,
         retry_failed: bool = False,
         ann: AnnKind | None = None,
+        text: str | Sequence[str] | None = None,
+        speech_model: str | Path | None = None,
+        speech_language: str | None = None,
         dry_run: bool = False,
         progress: ProgressCallback | None = None,
     ) -> IndexReport:
@@ -39,6 +43,10 @@ class Filling(LibraryCore):
         window of a video; a library has one sampling, chosen when it is first filled (default:
         that of the settings, 2 frames per second). ``workers`` processes, one per core if None.
         ``ann`` says how vectors are searched from now on; None leaves it, at first "auto".
+        ``text`` names what is read beside subtitles, from now on: "ocr" (on-screen text), "speech"
+        (by the Whisper model ``speech_model``, a folder or a hub name; ``speech_language`` such as
+        "en", else it tells), both, or "none"; videos that are known get what they lack without
+        being decoded for the encoder again. None leaves it.
         ``dry_run`` writes nothing and counts the files that would be looked at as ``indexed``.
         Ctrl-C lets the running videos finish, and a second one ends at once.
 
@@ -58,6 +66,7 @@ class Filling(LibraryCore):
             retry_failed=retry_failed,
             ann=ann,
             dry_run=dry_run,
+            wish=TrackWish.of(text, speech_model, speech_language),
         )
 
     def reindex(
@@ -165,6 +174,7 @@ class Filling(LibraryCore):
             failed=totals.failed if totals else 0,
             size_bytes=size,
             search_index=built_kind(folder, generation.id) if generation else None,
+            tracks=catalog.track_counts() if catalog else {},
         )
 
 

@@ -21,8 +21,7 @@ from av.subtitles.subtitle import AssSubtitle
 from scenewise.errors import StorageError, UnreadableMediaError, UsageError
 from scenewise.media.container import FOREIGN_ERRORS, foreign_errors, open_container, read_only
 from scenewise.media.probe import probe
-
-SIDECAR_SUFFIXES = (".srt", ".vtt")
+from scenewise.media.sidecars import SIDECAR_SUFFIXES, find_sidecars, language_of
 
 _MAX_FILE_BYTES = 64 << 20  # subtitles of a day of film are a megabyte or two
 _MAX_DEMUX_ERRORS = 16  # in a row
@@ -75,29 +74,6 @@ def read_subtitles(path: str | Path) -> tuple[SubtitleTrack, ...]:
 
 # ---- files beside a video
 
-# en, eng, pt-BR, zh-Hans; a mark of the kind of subtitles may follow
-_LANGUAGE_TAG = re.compile(
-    r"(?P<language>[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*)?(?:\.?(?:forced|sdh|cc|hi|default))?", re.I
-)
-
-
-def find_sidecars(video: str | Path) -> tuple[Path, ...]:
-    """Files of the same stem beside a video: film.srt, film.vtt, film.en.srt, film.pt-BR.vtt."""
-    video = Path(video)
-    try:
-        names = sorted(os.listdir(video.parent))  # noqa: PTH208 - names are all that is wanted
-    except OSError:
-        return ()
-    found = []
-    for name in names:
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122 - as text: names may be odd
-        if suffix.lower() not in SIDECAR_SUFFIXES or not stem.startswith(video.stem):
-            continue
-        tag = stem[len(video.stem) :]
-        if tag == "" or (tag[0] == "." and len(tag) > 1 and _LANGUAGE_TAG.fullmatch(tag[1:])):
-            found.append(video.parent / name)
-    return tuple(found)
-
 
 def read_file(path: str | Path) -> SubtitleTrack:
     """Read one .srt or .vtt file in whatever encoding. Raises UnreadableMediaError."""
@@ -110,8 +86,7 @@ def read_file(path: str | Path) -> SubtitleTrack:
             )
         data = path.read_bytes()
     cues, skipped = parse(decode_text(data))
-    tag = _LANGUAGE_TAG.fullmatch(path.stem.partition(".")[2])
-    return SubtitleTrack(str(path), tag["language"] if tag else None, cues, skipped)
+    return SubtitleTrack(str(path), language_of(path), cues, skipped)
 
 
 def decode_text(data: bytes) -> str:

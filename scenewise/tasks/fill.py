@@ -20,9 +20,12 @@ from scenewise.encoders.spec import EncoderSpec
 from scenewise.errors import LibraryNotFoundError, ScenewiseError, UsageError
 from scenewise.index.catalog import Catalog, Generation
 from scenewise.index.discover import COMMON_SUFFIXES, Discovery, discover, under
+from scenewise.index.encode_video import Job
 from scenewise.index.encoder_source import EncoderSource
 from scenewise.index.executor import WORKERS_SUPPORTED, Executor, InProcess, LocalProcesses
+from scenewise.index.extract_tracks import TrackJob
 from scenewise.index.indexer import Plan, ProgressCallback, plan_index, plan_reindex, run_index
+from scenewise.index.track_plan import SETTING, TrackPlan, TrackWish
 from scenewise.index.vectors import AnnKind, refresh
 from scenewise.index.windows import Sampling, plan_windows
 from scenewise.types import IndexReport
@@ -49,22 +52,29 @@ class Filling:
         if self.workers is not None and self.workers < 1:
             raise UsageError(f"workers = {self.workers} is not allowed; give 1 or more.")
 
-    def executor(self, generation: Generation, files: int) -> Executor:
-        """Worker processes, or none where one would be alone. Prepares the encoder."""
-        encoder = self.source.of(generation)
-        sampling = Sampling.parse(generation.sampling)
-        count = min(self.workers or processor_count(), files)
-        if count == 1 or not WORKERS_SUPPORTED:
-            return InProcess(encoder, sampling)
-        return LocalProcesses.of(self.source.factory(generation.spec), sampling, count)
+    def executor(self, generation: Generation, tracks: TrackPlan, jobs: Sequence[Job]) -> Executor:
+        """Worker processes, or none where one would be alone. Prepares the encoder.
 
-    def run(self, catalog: Catalog, generation: Generation, plan: Plan) -> IndexReport:
+        Not where nothing but tracks is to be read.
+        """
+        encodes = not all(isinstance(job, TrackJob) for job in jobs)
+        encoder = self.source.of(generation) if encodes else None
+        sampling = Sampling.parse(generation.sampling)
+        count = min(self.workers or processor_count(), len(jobs))
+        if count == 1 or not WORKERS_SUPPORTED:
+            return InProcess(encoder, sampling, tracks, self.source.threads)
+        factory = self.source.factory(generation.spec) if encodes else None
+        return LocalProcesses.of(factory, sampling, count, tracks, self.source.threads)
+
+    def run(
+        self, catalog: Catalog, generation: Generation, plan: Plan, tracks: TrackPlan
+    ) -> IndexReport:
         """Carry out a plan."""
         return run_index(
             catalog,
             generation.id,
             plan,
-            partial(self.executor, generation),
+            partial(self.executor, generation, tracks),
             progress=self.progress,
             stop=self.stop,
         )
@@ -90,21 +100,28 @@ def index_paths(
     ann: AnnKind | None = None,
     dry_run: bool = False,
     may_be_empty: bool = False,
+    wish: TrackWish | None = None,
 ) -> IndexReport:
     """See ``Library.index``. The writer's lock is held for the whole run."""
     if ann is not None and ann not in get_args(AnnKind):
         raise UsageError(f"ann = {ann!r} is not allowed; give {' or '.join(get_args(AnnKind))}.")
     discovery = discover(paths, recursive=recursive)
     active: Generation | None = None
+    stored: str | None = None
     with _reader(filling.directory) as catalog:
         if not may_be_empty:
             _check_paths(paths, discovery, catalog)
         if catalog is not None and (active := catalog.active()) is not None:
             _check_sampling(asked, active)
+        if catalog is not None:
+            stored = catalog.setting(SETTING)
+        tracks = _wanted_tracks(wish, stored, asked, active, beginning.fps)
+        tracks.programs()  # raises for what cannot be made here
         if dry_run:
+            generation_id = active.id if active else None
             return would(
                 plan_index(
-                    catalog, active.id if active else None, discovery, retry_failed=retry_failed
+                    catalog, generation_id, discovery, retry_failed=retry_failed, tracks=tracks
                 )
             )
     if active is not None:
@@ -115,8 +132,12 @@ def index_paths(
         sampling = str(choose_sampling(asked, spec, beginning.fps))
     with Catalog.open(filling.directory, write=True, create=True) as writer:
         generation = writer.active() or writer.begin(spec, sampling)
-        plan = plan_index(writer, generation.id, discovery, retry_failed=retry_failed)
-        report = filling.run(writer, generation, plan)
+        if tracks != TrackPlan.from_setting(stored):
+            writer.set_setting(SETTING, tracks.to_setting())
+        plan = plan_index(
+            writer, generation.id, discovery, retry_failed=retry_failed, tracks=tracks
+        )
+        report = filling.run(writer, generation, plan, tracks)
         refresh(filling.directory, writer, generation.id, ann)
     return report
 
@@ -142,7 +163,8 @@ def reindex(
         sampling = choose_sampling(asked, spec, fps)
         generation = writer.begin(spec, str(sampling))
         plan = plan_reindex(writer, generation.id)
-        report = filling.run(writer, generation, plan)
+        # what was read and heard belongs to the content and stays
+        report = filling.run(writer, generation, plan, TrackPlan.subtitles_only())
         if report.interrupted:
             return report
         if not len(writer.chunk_ids(generation.id)) and len(writer.chunk_ids(active.id)):
@@ -190,7 +212,9 @@ def watch(
 
 def did_something(report: IndexReport) -> bool:
     """Whether a run changed the library."""
-    return bool(report.indexed or report.recognised or report.missing or report.failed)
+    return bool(
+        report.indexed or report.recognised or report.missing or report.failed or report.tracked
+    )
 
 
 @contextmanager
@@ -223,6 +247,18 @@ def _check_paths(
     )
 
 
+def _wanted_tracks(
+    wish: TrackWish | None,
+    stored: str | None,
+    asked: Sampling,
+    active: Generation | None,
+    fps: float,
+) -> TrackPlan:
+    """The plan that holds from now on; text is looked for as often as pictures are sampled."""
+    sampling = asked if active is None else Sampling.parse(active.sampling)
+    return (wish or TrackWish()).applied_to(TrackPlan.from_setting(stored), sampling.fps or fps)
+
+
 def _check_sampling(asked: Sampling, active: Generation) -> None:
     if asked not in (Sampling(), Sampling.parse(active.sampling)):
         raise UsageError(
@@ -251,4 +287,5 @@ def would(plan: Plan) -> IndexReport:
         skipped_failed=plan.skipped_failed,
         video_seconds=0.0,
         wall_seconds=0.0,
+        tracked=len(plan.tracks),
     )

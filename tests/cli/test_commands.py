@@ -208,6 +208,9 @@ def test_index_passes_every_option_on(library: FakeLibrary, run: Run) -> None:
         "workers": 3,
         "retry_failed": True,
         "ann": "ivfpq",
+        "text": None,
+        "speech_model": None,
+        "speech_language": None,
         "dry_run": False,
     }
     opened = library.arguments("open")
@@ -762,3 +765,23 @@ def test_a_library_that_is_not_there(library: FakeLibrary, run: Run, tmp_path: P
     done = run("search", "a cat", "--library", tmp_path / "absent")
     assert (done.code, done.out) == (1, "")
     assert f"There is no library in {tmp_path / 'absent'}" in done.err
+
+
+def test_wishes_for_text_reach_the_library(library: FakeLibrary, run: Run) -> None:
+    run("index", "films", "--text", "ocr,speech", "--speech-model", "m", "--speech-language", "en")
+    options = library.arguments("index")
+    named = {name: options[name] for name in ("text", "speech_model", "speech_language")}
+    assert named == {"text": "ocr,speech", "speech_model": "m", "speech_language": "en"}
+
+
+def test_known_videos_that_got_text_are_counted(library: FakeLibrary, run: Run) -> None:
+    library.report = report(indexed=0, video_seconds=0.0, unchanged=5, tracked=2)
+    assert run("index", "films").lines == [
+        "indexed 0 videos, 2 known read again for text or sound, 5 unchanged"
+    ]
+
+
+def test_watching_a_folder_goes_on_with_the_text_that_is_kept(run: Run) -> None:
+    done = run("index", "films", "--watch-folder", "--text", "ocr")
+    assert done.code == 2
+    assert "run once with those first" in done.err

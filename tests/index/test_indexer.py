@@ -20,7 +20,7 @@ from scenewise.config import Settings
 from scenewise.errors import EncoderError, ScenewiseError, UsageError
 from scenewise.index.catalog import Catalog
 from scenewise.index.discover import stamp
-from scenewise.index.encode_video import Recognised, attempt, encode_video, hash_file
+from scenewise.index.encode_video import Failed, Recognised, attempt, encode_video, hash_file
 from scenewise.index.encoder_source import EncoderSource
 from scenewise.index.records import EncodedVideo, FileStamp
 from scenewise.index.windows import Sampling
@@ -176,7 +176,7 @@ def test_a_file_that_is_no_video_fails_with_its_reason(
         "colours", runtime="onnxruntime", device="cpu", threads=1, cache_dir=None
     )
     outcome = attempt(FileStamp(str(path), 1, 1), encoder, Sampling(fps=2), lambda _: True)
-    assert not isinstance(outcome, EncodedVideo | Recognised)
+    assert isinstance(outcome, Failed)
     assert words in outcome.reason
     assert "Traceback" not in outcome.reason
     assert "\n" not in outcome.reason
@@ -186,17 +186,18 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = place.put("white.mp4")
-    original = subtitles.find_sidecars
+    path.with_suffix(".srt").write_text("")
+    original = subtitles.read_file
 
     def meanwhile(name: str | Path) -> object:
         with path.open("ab") as file:
             file.write(b"more")
         return original(name)
 
-    monkeypatch.setattr(subtitles, "find_sidecars", meanwhile)
+    monkeypatch.setattr(subtitles, "read_file", meanwhile)
     report = place.index()
     assert "changed while it was read" in report.failed[0].reason
-    monkeypatch.setattr(subtitles, "find_sidecars", original)
+    monkeypatch.setattr(subtitles, "read_file", original)
     assert counts(place.index()) == (1, 0, 0, 0, 0, 0)  # changed since, so tried again
 
 

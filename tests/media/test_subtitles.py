@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scenewise.errors import ScenewiseError, StorageError, UnreadableMediaError, UsageError
 from scenewise.media import subtitles
 from scenewise.media.film import noise_picture
+from scenewise.media.sidecars import find_sidecars
 from scenewise.media.subtitles import Cue
 
 TWO = (Cue(1.0, 2.5, "A dog runs."), Cue(3.25, 4.0, "It stops.\nIt looks."))
@@ -147,7 +148,7 @@ def test_files_beside_a_video_are_found_by_its_name(tmp_path: Path) -> None:
         "film.part2.final.srt", "film2.srt", "filmed.vtt", "other.srt", "film.txt", "film..srt",
     ):  # fmt: skip
         (tmp_path / name).write_text(SRT)
-    found = [path.name for path in subtitles.find_sidecars(tmp_path / "film.mp4")]
+    found = [path.name for path in find_sidecars(tmp_path / "film.mp4")]
     assert found == ["film.en.forced.SRT", "film.en.srt", "film.pt-BR.vtt", "film.srt"]
     languages = [
         subtitles.read_file(tmp_path / name).language for name in ("film.pt-BR.vtt", "film.srt")

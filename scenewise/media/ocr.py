@@ -1,0 +1,332 @@
+"""On-screen text with times, by rapidocr (PP-OCR on ONNX Runtime; its wheel carries its networks).
+
+It knows pictures, boxes and lines; it knows nothing of what the words mean. Pictures are sampled
+at a steady rate and read in steps, each only where the one before saw a change:
+
+1. a picture that equals the last one that was looked at, block by block, shows the same text;
+2. otherwise text is detected, and a box whose inside did not change keeps its text;
+3. only the other boxes are recognised.
+
+The same text in consecutive pictures is one line, from the first picture that shows it to the
+first one that does not.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scenewise.errors import EncoderError, MissingExtraError, first_line
+from scenewise.media.target import Target
+
+LONGEST_SIDE = 1280  # pixels: larger pictures are scaled down to this
+_BLOCK = 8  # pixels: changes are looked for in squares of this side
+_SAME = 10.0  # grey levels by which the mean of a square may differ: compression does that much
+_LEAST_SCORE = 0.6  # of a recognised line
+_LEAST_SCORE_SHORT = 0.9  # of one letter, which textures often look like
+_SAME_PLACE = 0.5  # intersection over union
+_SAME_TEXT = 0.85  # ratio of SequenceMatcher, for one line read in two ways
+
+Picture = npt.NDArray[np.uint8]  # (H, W, 3) RGB
+Grey = npt.NDArray[np.float32]  # (H, W)
+
+
+def ocr_spec() -> str:
+    """What reads on-screen text here. Raises MissingExtraError where rapidocr is not installed."""
+    try:
+        return f"ocr 1, rapidocr {metadata.version('rapidocr')}, side {LONGEST_SIDE}"
+    except metadata.PackageNotFoundError:
+        raise _missing() from None
+
+
+def _missing() -> MissingExtraError:
+    return MissingExtraError(
+        "on-screen text is read by rapidocr, which is not installed; run "
+        'pip install "scenewise[ocr]", or turn it off with --text none.'
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TextBox:
+    """One line of text in one picture: four corners in pixels, clockwise from the upper left."""
+
+    corners: npt.NDArray[np.float32]  # (4, 2) x, y
+    text: str
+    score: float  # of the recogniser, 0 to 1
+
+    @property
+    def bounds(self) -> tuple[int, int, int, int]:
+        """Left, upper, right, lower of the upright rectangle around it."""
+        left, upper = np.floor(self.corners.min(axis=0)).astype(int).tolist()
+        right, lower = np.ceil(self.corners.max(axis=0)).astype(int).tolist()
+        return max(0, left), max(0, upper), right, lower
+
+
+class TextReader:
+    """Reads the text of videos. One thread; not to be shared by threads."""
+
+    def __init__(self, threads: int = 1) -> None:
+        """Load the networks. Raises MissingExtraError, EncoderError."""
+        self._engine = _load_engine(threads)
+        self.recognised = 0  # boxes that were read, for measurements
+        self.detected = 0  # pictures in which text was looked for
+
+    def read(self, path: str | Path, *, fps: float) -> list[tuple[float, float, str]]:
+        """Start, end and text of every line, by start; from the top where they start together.
+
+        Times are on the grid of 1 / ``fps`` seconds. Raises MediaError.
+        """
+        from scenewise.media.decode import VideoReader
+        from scenewise.media.sampling import every
+
+        with VideoReader(path) as video:
+            assert video.info.video is not None  # VideoReader refuses files without pictures
+            fits = max(video.info.video.display_size) <= LONGEST_SIDE
+            target = Target(LONGEST_SIDE, LONGEST_SIDE, "original" if fits else "fit")
+            lines = _Lines()
+            seen = _Seen()
+            for frame in video.read(every(video.duration, fps), target):
+                if not frame.substitute:  # of a broken one nothing is known: it is as before
+                    seen = self._look(frame.image, seen)
+                lines.add(frame.requested, seen.boxes)
+            return lines.finish(video.duration)
+
+    def boxes(self, picture: Picture) -> tuple[TextBox, ...]:
+        """All lines of one picture, from the top."""
+        return self._look(picture, _Seen()).boxes
+
+    def _look(self, picture: Picture, before: _Seen) -> _Seen:
+        grey = picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+        if before.grey is not None and not _differs(before.grey, grey):
+            return before
+        self.detected += 1
+        found = []
+        for corners in self._detect(picture):
+            known = before.same(corners, grey)
+            box = known if known is not None else self._recognise(picture, corners)
+            if box is not None:
+                found.append(box)
+        return _Seen(grey, tuple(sorted(found, key=lambda box: _reading_order(box.bounds))))
+
+    def _detect(self, picture: Picture) -> list[npt.NDArray[np.float32]]:
+        bgr = np.ascontiguousarray(picture[:, :, ::-1])
+        result = self._engine(bgr, use_det=True, use_cls=False, use_rec=False)
+        boxes = getattr(result, "boxes", None)
+        return [] if boxes is None else [np.asarray(box, np.float32) for box in boxes]
+
+    def _recognise(self, picture: Picture, corners: npt.NDArray[np.float32]) -> TextBox | None:
+        crop = _upright(picture, corners)
+        if crop is None:
+            return None
+        self.recognised += 1
+        result = self._engine(
+            np.ascontiguousarray(crop[:, :, ::-1]), use_det=False, use_cls=False, use_rec=True
+        )
+        if not result.txts:
+            return None
+        text, score = " ".join(str(result.txts[0]).split()), float(result.scores[0])
+        letters = sum(letter.isalnum() for letter in text)
+        least = _LEAST_SCORE_SHORT if letters == 1 else _LEAST_SCORE
+        if letters == 0 or score < least:
+            return None
+        return TextBox(corners, text, score)
+
+
+def _load_engine(threads: int) -> Any:
+    try:
+        from rapidocr import RapidOCR
+    except ImportError as error:
+        if error.name in (None, "rapidocr"):
+            raise _missing() from None
+        raise EncoderError(
+            f'rapidocr cannot be loaded ({first_line(error)}); run pip install "scenewise[ocr]".'
+        ) from error
+    logging.getLogger("RapidOCR").setLevel(logging.ERROR)
+    try:
+        return RapidOCR(
+            params={
+                "Global.log_level": "error",
+                "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            }
+        )
+    except Exception as error:
+        raise EncoderError(f"rapidocr cannot be loaded: {first_line(error)}.") from error
+
+
+# ---- what changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The last picture that was looked at, and the text in it."""
+
+    grey: Grey | None = None  # (H, W)
+    boxes: tuple[TextBox, ...] = ()
+
+    def same(self, corners: npt.NDArray[np.float32], grey: Grey) -> TextBox | None:
+        """The box that stood here, if the picture inside it is what it was."""
+        if self.grey is None or self.grey.shape != grey.shape:
+            return None
+        here = TextBox(corners, "", 0.0)
+        for box in self.boxes:
+            if _overlap(box.bounds, here.bounds) < _SAME_PLACE:
+                continue
+            around = _union(box.bounds, here.bounds)
+            if not _differs(_cut(self.grey, around), _cut(grey, around)):
+                return box
+        return None
+
+
+def _cut(grey: Grey, bounds: tuple[int, int, int, int]) -> Grey:
+    left, upper, right, lower = bounds
+    return grey[upper:lower, left:right]
+
+
+def _differs(a: Grey, b: Grey) -> bool:
+    """Whether any square of two pictures differs by more than compression explains."""
+    if a.shape != b.shape:
+        return True
+    height, width = a.shape
+    if height < _BLOCK or width < _BLOCK:
+        return bool(np.abs(a - b).mean() > _SAME) if a.size else False
+    difference = np.abs(a - b)
+    # squares that do not fit are taken from the other edge, so that the border counts too
+    whole = difference[: height // _BLOCK * _BLOCK, : width // _BLOCK * _BLOCK]
+    rows, columns = whole.shape[0] // _BLOCK, whole.shape[1] // _BLOCK
+    means = whole.reshape(rows, _BLOCK, columns, _BLOCK).mean(axis=(1, 3))
+    edges = (difference[-_BLOCK:].mean(), difference[:, -_BLOCK:].mean())
+    return bool(means.max() > _SAME or max(edges) > _SAME)
+
+
+def _upright(picture: Picture, corners: npt.NDArray[np.float32]) -> Picture | None:
+    """The inside of four corners as an upright line of text; None where there is no area.
+
+    What stands much higher than wide is taken for a line that was turned, or written downwards.
+    """
+    import cv2
+
+    upper_left, upper_right, lower_right, lower_left = corners
+    width = round(
+        max(np.linalg.norm(upper_right - upper_left), np.linalg.norm(lower_right - lower_left))
+    )
+    height = round(
+        max(np.linalg.norm(lower_left - upper_left), np.linalg.norm(lower_right - upper_right))
+    )
+    if width < 2 or height < 2:
+        return None
+    wanted = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    crop = cv2.warpPerspective(
+        picture,
+        cv2.getPerspectiveTransform(corners, wanted),
+        (width, height),
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(np.rot90(crop) if height >= 1.5 * width else crop, np.uint8)
+
+
+def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float:
+    """Intersection over union."""
+    wide = min(a[2], b[2]) - max(a[0], b[0])
+    high = min(a[3], b[3]) - max(a[1], b[1])
+    if wide <= 0 or high <= 0:
+        return 0.0
+    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return wide * high / (both - wide * high)
+
+
+def _union(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _reading_order(bounds: tuple[int, int, int, int]) -> tuple[int, int]:
+    left, upper, _right, lower = bounds
+    return (upper + lower) // 2, left
+
+
+# ---- lines over time
+
+
+@dataclass(slots=True)
+class _Line:
+    """One line that is shown, with the readings of it so far."""
+
+    start: float
+    box: TextBox
+    order: tuple[int, int]
+    readings: dict[str, float] = field(default_factory=dict)  # sums of scores
+
+    def note(self, box: TextBox) -> None:
+        self.box = box
+        self.readings[box.text] = self.readings.get(box.text, 0.0) + box.score
+
+    @property
+    def text(self) -> str:
+        """The reading that was most certain over all pictures."""
+        return max(self.readings, key=lambda text: (self.readings[text], text))
+
+
+class _Lines:
+    """Joins the boxes of consecutive pictures to lines with a start and an end."""
+
+    def __init__(self) -> None:
+        self._shown: list[_Line] = []
+        self._ended: list[tuple[float, float, tuple[int, int], str]] = []
+
+    def add(self, time: float, boxes: Iterable[TextBox]) -> None:
+        """The boxes of the next picture."""
+        left = list(self._shown)
+        shown: list[_Line] = []
+        for box in boxes:
+            line = _continued(box, left)
+            if line is None:
+                line = _Line(time, box, _reading_order(box.bounds))
+            else:
+                left.remove(line)
+            line.note(box)
+            shown.append(line)
+        self._end(left, time)
+        self._shown = shown
+
+    def finish(self, time: float) -> list[tuple[float, float, str]]:
+        """All lines, by start and then from the top."""
+        self._end(self._shown, time)
+        self._shown = []
+        self._ended.sort(key=lambda line: (line[0], line[2]))
+        return [(start, max(start, end), text) for start, end, _, text in self._ended]
+
+    def _end(self, lines: Iterable[_Line], time: float) -> None:
+        self._ended += [(line.start, time, line.order, line.text) for line in lines]
+
+
+def _continued(box: TextBox, lines: list[_Line]) -> _Line | None:
+    """The line that a box goes on: the same words wherever they moved, or nearly so in place."""
+    same = [line for line in lines if _plain(line.box.text) == _plain(box.text)]
+    if same:
+        return max(same, key=lambda line: _overlap(line.box.bounds, box.bounds))
+    near = [
+        line
+        for line in lines
+        if _overlap(line.box.bounds, box.bounds) >= _SAME_PLACE
+        and _alike(_plain(line.box.text), _plain(box.text))
+    ]
+    return max(near, key=lambda line: _overlap(line.box.bounds, box.bounds), default=None)
+
+
+def _alike(a: str, b: str) -> bool:
+    """Whether two readings may be of the same text. Another figure is another text: a score."""
+    figures = ["".join(letter for letter in text if letter.isdigit()) for text in (a, b)]
+    return figures[0] == figures[1] and SequenceMatcher(None, a, b).ratio() >= _SAME_TEXT
+
+
+def _plain(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
