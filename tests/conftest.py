@@ -81,3 +81,18 @@ def ffmpeg_program() -> str:
             pytest.fail("ffmpeg is not installed, and in CI it must be: see DEBIAN_PACKAGES")
         pytest.skip("ffmpeg is not installed: the comparison with it did not run")
     return found
+
+
+@pytest.fixture(scope="session")
+def rtsp_python() -> str:
+    """The system's Python with GStreamer's RTSP server; must be there in CI."""
+    from stream_servers import PYTHON_WITH_GI, rtsp_is_there
+
+    if not rtsp_is_there():
+        if os.environ.get("CI"):
+            pytest.fail(
+                "GStreamer's RTSP server is not installed, and in CI it must be: see "
+                "DEBIAN_PACKAGES"
+            )
+        pytest.skip("GStreamer's RTSP server is not installed: watching RTSP was not tested")
+    return PYTHON_WITH_GI

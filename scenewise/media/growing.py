@@ -50,3 +50,23 @@ class GrowingFile:
     def close(self) -> None:
         """Release the file."""
         self._file.close()
+
+
+def index_comes_last(path: Path) -> bool:
+    """Whether this is an mp4 or mov whose pictures stand before their index, as far as it goes.
+
+    Such a file tells where its pictures are only when it is complete.
+    """
+    with path.open("rb") as file:
+        while len(head := file.read(8)) == 8:
+            size, kind = int.from_bytes(head[:4]), head[4:]
+            if file.tell() == 8 and kind not in (b"ftyp", b"wide", b"mdat", b"moov"):
+                return False
+            if kind in (b"moov", b"mdat"):
+                return kind == b"mdat"
+            if size == 1:
+                size = int.from_bytes(file.read(8)) - 8
+            if size < 8:
+                return False
+            file.seek(size - 8, 1)
+    return False

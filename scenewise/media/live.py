@@ -34,6 +34,7 @@ Samples = npt.NDArray[np.float32]
 
 SAMPLE_RATE = 16_000  # Hz, of the sound that is handed on
 _BEHIND_SECONDS = 1.0  # from here on packets are left out up to the next keyframe
+_KEYFRAME_PATIENCE_SECONDS = 5.0  # that a new connection waits for a keyframe
 _LONG_CONNECTION_SECONDS = 10.0  # after which the next failure is a new one
 _SOUND_GAP_SECONDS = 0.1
 _SOUND_BLOCK = SAMPLE_RATE // 5  # samples in one block, at least
@@ -114,6 +115,7 @@ class LiveStream:
         self._growing_at_end = False
         self._resume_stamp: float | None = None  # of a list, part of which was read before
         self._behind = False
+        self._waits_for_key: float | None = None  # the time from which on
 
     @property
     def is_lossless(self) -> bool:
@@ -200,6 +202,7 @@ class LiveStream:
         counts.connections += 1
         counts.state, counts.failure = "running", None
         self._behind = False
+        self._waits_for_key = self.counts.time if self.source.is_network else None
         if self.ring is not None:
             self.ring.connect(connection.video, connection.audio)
 
@@ -210,7 +213,9 @@ class LiveStream:
         self.counts.frames_in += 1
         stamps = self._stamps(connection, packet, arrival)
         if stamps is None:
-            yield from self._decode(connection, packet, due=False)  # it feeds the decoder only
+            if self._waits_for_key is None or packet.is_keyframe:
+                self._waits_for_key = None
+                yield from self._decode(connection, packet, due=False)  # it feeds the decoder only
             return
         shown, order = stamps
         if self._seen_before(order):
@@ -224,6 +229,12 @@ class LiveStream:
             ahead = self._clock.wall_of(order) - arrival.now
             if ahead > 0 and self.stop.wait(ahead):
                 return
+        if self._waits_for_key is not None:
+            # what comes before the first keyframe of a connection is a torn picture
+            patient = time_shown - self._waits_for_key < _KEYFRAME_PATIENCE_SECONDS
+            if patient and not packet.is_keyframe:
+                return
+            self._waits_for_key = None
         was_behind = self._behind
         if self._is_behind(packet.is_keyframe, time_shown):
             return
@@ -300,7 +311,7 @@ class LiveStream:
 
     def _hand_on(self, frame: av.VideoFrame, connection: Connection) -> Iterator[LiveFrame]:
         base = frame.time_base or connection.video.time_base
-        if frame.pts is None or base is None:
+        if frame.pts is None or base is None or not self._clock.counts:
             return
         stamp = float(frame.pts * base)
         at = self._clock.time_of(stamp)

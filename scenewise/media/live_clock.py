@@ -90,6 +90,11 @@ class StreamClock:
             self._base_time = max(after, now - self.origin_wall) if self.live else after
         self._base_stamp, self._delay = shown, now - stamp
 
+    @property
+    def counts(self) -> bool:
+        """Whether a first stamp has come since the last break."""
+        return self._last_stamp is not None
+
     def time_of(self, stamp: float) -> float:
         """Seconds from the stream's first packet; what stands before its count's first is that."""
         return self._base_time + max(0.0, stamp - self._base_stamp)

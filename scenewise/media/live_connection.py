@@ -19,7 +19,7 @@ from av.stream import Discard
 
 from scenewise.errors import MediaError, MissingStreamError, UnreadableMediaError
 from scenewise.media.container import FOREIGN_ERRORS, MAX_PIXELS, choose_video
-from scenewise.media.growing import GrowingFile
+from scenewise.media.growing import GrowingFile, index_comes_last
 from scenewise.media.live_sources import LiveOptions, LiveSource
 
 AnyPacket: TypeAlias = "Packet[av.VideoStream] | Packet[av.AudioStream]"
@@ -27,6 +27,11 @@ AnyPacket: TypeAlias = "Packet[av.VideoStream] | Packet[av.AudioStream]"
 _MAX_ERRORS_IN_A_ROW = 16
 # demuxers that make up their stamps: only the arrival tells when a picture was
 _STAMPLESS = {"mpjpeg", "h264", "hevc", "mjpeg"}
+
+
+# packets that lay ready when a connection was made: what was read to learn its headers
+_BACKLOG_PACKETS = 2000
+_WAITED_SECONDS = 0.02
 
 
 @dataclass(slots=True)
@@ -46,13 +51,18 @@ class Connection:
         self._source = source
         self._stop = stop
         self.failure: str | None = None  # why it ended, once it has; None: an ordinary end
+        self._opened_at = time.monotonic()
         self.growing: GrowingFile | None = self._open_growing(options)
         try:
             self._container = self._open(options)
         except FOREIGN_ERRORS as error:
             if self.growing is not None:
                 self.growing.close()
-            raise _told(source, error, options) from None
+            # FFmpeg has many words for an answer that did not come
+            late = time.monotonic() - self._opened_at >= 2 * options.read_timeout_seconds
+            silent = late and source.is_network
+            told = av.error.ExitError(0, "") if silent else error
+            raise _told(source, told, options) from None
         try:
             self.video, self.audio = self._choose()
         except BaseException:
@@ -74,8 +84,10 @@ class Connection:
         if source.kind != "growing":
             return None
         try:
+            if index_comes_last(Path(source.address)):
+                raise ValueError("its index comes after its pictures")
             return GrowingFile(Path(source.address), self._stop, options.idle_seconds)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise _told(source, error, options) from None
 
     def _open(self, options: LiveOptions) -> InputContainer:
@@ -110,7 +122,27 @@ class Connection:
         return video, audio
 
     def packets(self) -> Iterator[Arrival]:
-        """Packets of picture and sound until the end; ``failure`` then says what kind of end."""
+        """Packets of picture and sound until the end; ``failure`` then says what kind of end.
+
+        Those that lay ready when the connection was made are told to have come one after the
+        other, as they did; a first one without a time gets it from those that follow.
+        """
+        arrivals = self._arrivals()
+        if self._source.kind not in ("rtsp", "udp", "http") or self.stampless:
+            yield from arrivals
+            return
+        ready: list[Arrival] = []
+        for arrival in arrivals:
+            ready.append(arrival)
+            if arrival.waited_seconds >= _WAITED_SECONDS and len(ready) > 1:
+                break
+            if len(ready) >= _BACKLOG_PACKETS:
+                break
+        _date_back([arrival for arrival in ready if arrival.packet.stream is self.video])
+        yield from ready
+        yield from arrivals
+
+    def _arrivals(self) -> Iterator[Arrival]:
         failures = 0
         wanted = [self.video] if self.audio is None else [self.video, self.audio]
         asked = time.monotonic()
@@ -132,6 +164,24 @@ class Connection:
             except FOREIGN_ERRORS as error:
                 self.failure = _reason(error)
                 return
+
+
+def _date_back(pictures: list[Arrival]) -> None:
+    """Give packets that were read at once the times at which they came."""
+    timed = [one.packet for one in pictures if one.packet.dts is not None]
+    first = pictures[0].packet if pictures else None
+    if first is not None and first.dts is None and len(timed) > 1:
+        step = (timed[1].dts or 0) - (timed[0].dts or 0)
+        first.pts = first.dts = (timed[0].dts or 0) - step
+    stamped = [
+        (one, float(one.packet.dts * one.packet.time_base))
+        for one in pictures
+        if one.packet.dts is not None and one.packet.time_base is not None
+    ]
+    if stamped:
+        delay = min(one.now - stamp for one, stamp in stamped)
+        for one, stamp in stamped:
+            one.now = stamp + delay
 
 
 def _told(source: LiveSource, error: BaseException, options: LiveOptions) -> MediaError:
@@ -165,5 +215,8 @@ def _reason(error: BaseException) -> str:
     """What a foreign error says, without the address that it quotes."""
     if isinstance(error, av.error.ExitError):
         return "nothing came any more"
-    words = getattr(error, "strerror", None) or type(error).__name__
+    words = getattr(error, "strerror", None)
+    if words is None:
+        ours = type(error) is ValueError  # FFmpeg's own quote the address
+        words = str(error) if ours else type(error).__name__
     return str(words).strip().rstrip(".")

@@ -25,6 +25,7 @@ _MP4_CODECS = {"h264", "hevc", "av1", "mpeg4", "vp9", "aac", "mp3", "opus", "ac3
 _REENCODED_WIDTH = 640
 _FASTEST = {"preset": "ultrafast", "crf": "26", "tune": "zerolatency"}
 _KEYFRAME_SECONDS = 1.0
+_EPSILON_SECONDS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ class PacketRing:
             return None
         chosen = packets[before[-1] if before else keys[0] :]
         first = chosen[0].time
-        wanted = tuple(kept for kept in chosen if first <= kept.time < end)
+        wanted = tuple(kept for kept in chosen if first <= kept.time < end - _EPSILON_SECONDS)
         return Excerpt(template, wanted) if wanted else None
 
 

@@ -78,7 +78,8 @@ def main():
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(
             "( appsrc name=film is-live=false format=time block=true max-bytes=200000 "
-            "! h264parse ! identity sync=true ! rtph264pay name=pay0 config-interval=-1 )"
+            "! identity sync=true ! video/x-h264,stream-format=byte-stream,alignment=au "
+            "! rtph264pay name=pay0 )"
         )
         factory.set_shared(True)
         factory.connect("media-configure", lambda _factory, media: loop.feed(media))
