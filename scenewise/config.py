@@ -28,6 +28,11 @@ def default_library_dir() -> Path:
     return Path(platformdirs.user_data_dir("scenewise", appauthor=False)) / "library"
 
 
+def default_spool_dir() -> Path:
+    """Where events wait until their receivers have them."""
+    return Path(platformdirs.user_data_dir("scenewise", appauthor=False)) / "spool"
+
+
 def default_cache_dir() -> Path:
     """Prepared networks: can be deleted at any time, and are made again when needed."""
     return Path(platformdirs.user_cache_dir("scenewise", appauthor=False))

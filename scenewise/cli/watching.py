@@ -16,6 +16,18 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
+from scenewise.cli.alarms import (
+    EventsOption,
+    ExpectedOption,
+    MqttNodeOption,
+    MqttOption,
+    SpoolOption,
+    TestOption,
+    WebhookOption,
+    note_packs,
+    open_outputs,
+    try_rules,
+)
 from scenewise.cli.options import (
     DeviceOption,
     EncoderOption,
@@ -29,7 +41,7 @@ from scenewise.cli.options import (
 )
 from scenewise.cli.output import Output, printable, to_json
 from scenewise.cli.reading import number
-from scenewise.errors import StorageError
+from scenewise.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from scenewise.tasks.watch.counters import SourceFigures, WatchFigures
@@ -134,6 +146,13 @@ def watch(
             metavar="FILE", help="Write figures as JSON lines, every 10 s.", show_default=False
         ),
     ] = None,
+    events: EventsOption = None,
+    webhook: WebhookOption = None,
+    mqtt: MqttOption = None,
+    mqtt_node: MqttNodeOption = "scenewise",
+    spool: SpoolOption = None,
+    test: TestOption = False,
+    expected: ExpectedOption = None,
     library: LibraryOption = None,
     encoder: EncoderOption = None,
     device: DeviceOption = None,
@@ -147,8 +166,9 @@ def watch(
     One line of JSON per event, on stdout. A stream that breaks off is connected again. Ends when
     all streams have ended, or on Ctrl-C with exit code 130.
     """
-    from scenewise.media.live_sources import LiveOptions
+    from scenewise.media.live_sources import LiveOptions, parse_source
     from scenewise.tasks.watch.options import SaveOptions
+    from scenewise.tasks.watch.rules import load_rules
 
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     live = LiveOptions(
@@ -162,6 +182,14 @@ def watch(
     )
     saving = None if save is None else SaveOptions(save, clips, clip_before, clip_after)
     settings = settings_of(library=library, device=device, threads=threads)
+    made = load_rules(rules, rule or [], pack or [])
+    note_packs(out, pack or [])
+    if test:
+        with open_library(settings, encoder=encoder, create=True) as opened:
+            try_rules(out, opened, sources, made, fps=fps, expected=expected)
+        return
+    if expected is not None:
+        raise UsageError("--expected goes with --test: it says what recordings should raise.")
     stop = threading.Event()
     with (
         open_library(settings, encoder=encoder, create=True) as opened,
@@ -169,20 +197,35 @@ def watch(
         _stopped_by_signals(stop) as signals,
     ):
         reporter = _Reporter(out, file)
-        events = opened.watch(
-            sources,
-            rules=rule or [],
-            rules_file=rules,
-            packs=pack or [],
-            fps=fps,
-            live=live,
-            save=saving,
-            stop=stop,
-            report=reporter,
-            report_seconds=_STATS_SECONDS,
+        names = [parse_source(source, live).name for source in sources]
+        sinks = open_outputs(
+            settings,
+            events=events,
+            webhooks=webhook or [],
+            mqtt=mqtt,
+            mqtt_node=mqtt_node,
+            spool=spool,
+            rules=made,
+            sources=names,
         )
+        try:
+            raised = opened.watch(
+                sources,
+                rules=made,
+                fps=fps,
+                live=live,
+                save=saving,
+                sinks=sinks,
+                stop=stop,
+                report=reporter,
+                report_seconds=_STATS_SECONDS,
+            )
+        except BaseException:
+            for sink in sinks:
+                sink.close(0)
+            raise
         out.note("watching; Ctrl-C ends it.")
-        for event in events:
+        for event in raised:
             out.record(event.to_dict())
         if json and reporter.last is not None:
             out.record({"figures": reporter.last.to_dict()})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a library is opened for questions too, and those need no de
     from scenewise.tasks.watch.counters import WatchFigures
     from scenewise.tasks.watch.nouns import Sink
     from scenewise.tasks.watch.rule import Rule
+    from scenewise.tasks.watch.trial import Trial
     from scenewise.types import Event
 
 _MOST_FPS = 60.0
@@ -68,12 +69,7 @@ class Watching(LibraryCore):
         options = live or LiveOptions()
         streams = _parsed(sources, options)
         made = _all_rules(rules, rules_file, packs)
-        rate = self._settings.fps if fps is None else fps
-        if not 0 < rate <= _MOST_FPS:
-            raise UsageError(
-                f"fps is the number of instants that are analysed each second of a stream: above 0 "
-                f"and at most {_MOST_FPS:g}, got {rate}."
-            )
+        rate = _checked_rate(self._settings.fps if fps is None else fps)
         encoder = self._watch_encoder()
         calibrator = self._calibrator(encoder)
         catalog = self._opened()
@@ -99,6 +95,58 @@ class Watching(LibraryCore):
         )
         return pipeline.events()
 
+    def watch_test(
+        self,
+        recordings: Sequence[str | Path] | str | Path,
+        *,
+        rules: Sequence[Rule | str] | Rule | str = (),
+        rules_file: str | Path | None = None,
+        packs: Sequence[str] = (),
+        fps: float | None = None,
+        expected: str | Path | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Trial:
+        """Try rules on recordings before arming them: what they raise, and how often in an hour.
+
+        ``recordings`` are files, and folders of them; each is watched as a stream of its own, as
+        fast as it goes. ``expected`` is a CSV file (video, start, end, rule) of what should raise.
+        Schedules and ``sources`` of rules do not count. Recordings that cannot be read are in
+        ``failed``. ``progress`` is told each path before it is read.
+
+        Raises UsageError, EncoderError.
+
+        >>> trial = library.watch_test("recordings", rules=["a dog at the door"])  # doctest: +SKIP
+        >>> trial.rules[0].alarms_per_hour, trial.rules[0].alarms_interval         # doctest: +SKIP
+        (0.4, (0.01, 2.2))
+        """
+        from scenewise.index.discover import discover
+        from scenewise.tasks.watch.intake import Senses
+        from scenewise.tasks.watch.trial import read_expected, run_trial
+
+        made = _all_rules(rules, rules_file, packs)
+        known = None if expected is None else read_expected(expand_user(expected))
+        named = [recordings] if isinstance(recordings, str | Path) else list(recordings)
+        folders = [expand_user(path) for path in named]
+        for path in folders:
+            if not path.exists():
+                raise UsageError(f"{path}: there is no such file or folder; name recordings.")
+        found = discover(folders) if folders else None
+        encoder = self._watch_encoder()
+        return run_trial(
+            [] if found is None else [file.path for file in found.files],
+            made,
+            encoder,
+            self._calibrator(encoder),
+            self._opened(),
+            fps=_checked_rate(self._settings.fps if fps is None else fps),
+            senses=Senses(
+                follower=_follower if any(rule.needs_motion for rule in made) else None,
+                listener=_listener if any(rule.needs_sound for rule in made) else None,
+            ),
+            expected=known,
+            progress=progress,
+        )
+
     def _watch_encoder(self) -> Encoder:
         """The library's encoder, or where nothing was indexed that of the settings."""
         catalog = self._opened()
@@ -106,6 +154,15 @@ class Watching(LibraryCore):
         if generation is not None:
             return self._source.of(generation)
         return self._source.get(self._encoder_label(), self._settings.runtime)
+
+
+def _checked_rate(rate: float) -> float:
+    if not 0 < rate <= _MOST_FPS:
+        raise UsageError(
+            f"fps is the number of instants that are analysed each second of a stream: above 0 "
+            f"and at most {_MOST_FPS:g}, got {rate}."
+        )
+    return rate
 
 
 def _parsed(sources: Sequence[str | Path] | str | Path, options: LiveOptions) -> list[LiveSource]:
