@@ -1,10 +1,12 @@
-"""``scenewise ask``, ``caption`` and ``annotate``: the commands that answer in words.
+"""``scenewise ask`` and ``caption``: the commands that answer in words.
 
 They read options and print; the library answers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +20,7 @@ from scenewise.cli.options import (
     QuietOption,
     ThreadsOption,
     VerboseOption,
+    YesOption,
     open_for_video,
     open_library,
     settings_of,
@@ -45,6 +48,11 @@ ModelUrlOption = Annotated[
         help="The model's endpoint, such as http://127.0.0.1:11434/v1.",
         show_default=False,
     ),
+]
+
+MotionOption = Annotated[
+    bool,
+    typer.Option("--motion/--no-motion", help="Look into the file once more, for how things move."),
 ]
 
 
@@ -103,6 +111,90 @@ def ask(
     _print_answer(out, answer)
     if shown.hits:
         print_result(out, shown)
+
+
+def caption(
+    video: Annotated[
+        str,
+        typer.Argument(metavar="VIDEO", help="A file, or a video of the library by name or id."),
+    ],
+    dense: Annotated[
+        bool, typer.Option("--dense", help="A caption for each shot, with its times.")
+    ] = False,
+    motion: MotionOption = True,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the captions as .srt, .vtt or .json.",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    model_url: ModelUrlOption = None,
+    encoder: EncoderOption = None,
+    library: LibraryOption = None,
+    device: DeviceOption = None,
+    threads: ThreadsOption = None,
+    yes: YesOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Describe a video, or each of its shots, in plain words.
+
+    What is seen, how it moves, what is read and heard, each as sure as it is. The video need not
+    be in the library.
+    """
+    from scenewise.tasks.caption_files import captions_to_dict, check_caption_file, write_captions
+    from scenewise.types import clock
+
+    out = Output.start(json=json, quiet=quiet, verbose=verbose)
+    if output is not None:
+        check_caption_file(output)
+        if output.exists() and not yes:
+            raise UsageError(
+                f"{printable(output)} exists; choose another name, or --yes to overwrite it."
+            )
+    settings = settings_of(library=library, device=device, threads=threads, model_url=model_url)
+    with open_for_video(settings, encoder) as opened:
+        captions = opened.caption(
+            video, dense=dense, motion=motion, model=model, progress=_counted(out)
+        )
+    if output is not None:
+        write_captions(output, video, captions)
+        out.note(f"wrote {printable(output)}")
+        _warn_of_subtitles(out, video, output)
+    if out.json:
+        out.document(captions_to_dict(video, captions))
+        return
+    for caption in captions:
+        span = f"{clock(caption.start)}-{clock(caption.end)}"
+        out.result(f"{styled(span, BOLD)} {printable(caption.text)}")
+
+
+def _warn_of_subtitles(out: Output, video: str, written: Path) -> None:
+    """Our own words must not come back as what the video says, unnoticed."""
+    from scenewise.media.sidecars import find_sidecars
+
+    if written.resolve() in [path.resolve() for path in find_sidecars(video)]:
+        out.note(
+            "it is named as the video is, so from now on it is read as its subtitles; name it "
+            "otherwise where its words are not to be searched."
+        )
+
+
+def _counted(out: Output) -> Callable[[int, int], None]:
+    """Says how far a long run is, some times."""
+
+    def count(done: int, total: int) -> None:
+        step = max(10, total // 10)
+        if done % step == 0 and done < total:
+            out.note(f"{done}/{total} captions")
+
+    return count
 
 
 def _print_answer(out: Output, answer: Answer) -> None:

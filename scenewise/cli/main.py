@@ -21,6 +21,7 @@ import typer
 
 import scenewise
 from scenewise.cli import (
+    annotating,
     answering,
     demo,
     doctor,
@@ -75,6 +76,8 @@ app.command("locate")(locating.locate)
 app.command("classify")(labelling.classify)
 app.command("watch")(watching.watch)
 app.command("ask")(answering.ask)
+app.command("caption")(answering.caption)
+app.command("annotate")(annotating.annotate)
 app.command("list")(managing.list_videos)
 app.command("stats")(managing.stats)
 app.command("remove")(managing.remove)

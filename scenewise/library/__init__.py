@@ -6,7 +6,7 @@ the floors below know.
 
 from __future__ import annotations
 
-from scenewise.library.answering import Answering
+from scenewise.library.annotating import Annotating
 from scenewise.library.filling import Filling
 from scenewise.library.labelling import Labelling
 from scenewise.library.locating import Locating
@@ -14,7 +14,7 @@ from scenewise.library.searching import Searching
 from scenewise.library.watching import Watching
 
 
-class Library(Filling, Answering, Searching, Locating, Labelling, Watching):
+class Library(Filling, Annotating, Searching, Locating, Labelling, Watching):
     """A folder that holds what was indexed, for one encoder. Nothing is loaded before its use.
 
     >>> from scenewise import Library

@@ -1,4 +1,4 @@
-"""The verbs that answer in words: ask, caption, annotate."""
+"""The verbs that answer in words: ask, caption."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Answering(Searching):
                 seen.footage,
                 self._wording(seen),
                 dense=dense,
-                motion=_motion_words(path) if motion and path.is_file() else None,
+                motion=motion_words(path) if motion and path.is_file() else None,
                 model=opened,
                 read_frames=partial(read_frames, path),
                 progress=progress,
@@ -173,8 +173,8 @@ class Answering(Searching):
         return Answer(found.question, None, 0.0, nearest, choices=found.choices)
 
 
-def _motion_words(path: Path) -> Callable[[Segment], Sequence[str]]:
-    """How a span of a file moves, in words."""
+def motion_words(path: Path) -> Callable[[Segment], Sequence[str]]:
+    """What tells how a span of a file moves, in words."""
     from scenewise.media.camera_words import describe_motion
 
     return lambda span: describe_motion(path, span.start, span.end).words()

@@ -3,9 +3,8 @@
 The zero-shot protocol of Xu et al., "VideoCLIP: Contrastive Pre-training for Zero-shot Video-Text
 Understanding", 2021, section 5: every candidate becomes a text, and the one most similar to the
 video is the answer. Two things are added. Texts differ in what they score anywhere, so each score
-is standardised against the encoder's background; and the standings become probabilities by the
-slope that calibration has fitted. An encoder without a background (CLIP and its like) is taken at
-its cosines, by the logit scale that CLIP has learnt.
+is standardised against the encoder's background, and the standings become probabilities, as
+``classify`` does it with labels.
 
 It knows windows and sentences; it knows no question.
 """
@@ -18,9 +17,10 @@ import numpy as np
 
 from scenewise.encoders.spec import Encoder, WindowFeatures
 from scenewise.errors import UsageError
-from scenewise.index.calibration import SLOPE, Calibrator
+from scenewise.index.calibration import Calibrator
+from scenewise.tasks.classify import PLAIN_TEMPLATE, ZeroShot, softmax
+from scenewise.tasks.labels import LabelList
 from scenewise.tasks.ranking import rank_video
-from scenewise.tasks.wording import LOGIT_SCALE
 from scenewise.types import Label
 
 MOST_CHOICES = 100
@@ -55,18 +55,9 @@ def rank_choices(
 
     ``features`` are the windows of the video, or of the stretch that is asked about.
     """
-    logits = []
-    for statement in statements:
-        query = encoder.encode_query(statement)
-        scores = encoder.score(query, features)
-        standing = rank_video(scores, float(scores.mean()))
-        background = np.asarray(calibrator.background_scores(query), np.float64)
-        if len(background):
-            spread = max(float(background.std()), 1e-6)
-            logits.append(SLOPE * (standing - float(background.mean())) / spread)
-        else:
-            logits.append(LOGIT_SCALE * standing)
-    exponents = np.exp(np.array(logits) - max(logits))
-    shares = exponents / exponents.sum()
+    sentences = LabelList(tuple(names), tuple(statements), "choices")
+    logits = ZeroShot(sentences, encoder, calibrator, PLAIN_TEMPLATE).logits(features)
+    standing = np.array([rank_video(column, float(column.mean())) for column in logits.T])
+    shares = softmax(standing[None])[0]
     order = np.argsort(-shares, kind="stable")
     return tuple(Label(names[place], float(shares[place])) for place in order)

@@ -3,8 +3,8 @@
 An encoder with a vocabulary of its own (``concept``) brings a probability per word with every
 window. For any other encoder the words are those of the embedded vocabulary, each asked as "a
 photo of a WORD": the zero-shot classification of Radford et al., "Learning Transferable Visual
-Models From Natural Language Supervision", 2021, with the logit scale that CLIP has learnt. This
-module knows probabilities and words; it knows no time and no verb.
+Models From Natural Language Supervision", 2021, with the
+encoder's own logit scale. This module knows probabilities and words; it knows no time and no verb.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ import numpy.typing as npt
 from scenewise.encoders.cache import cached_folder
 from scenewise.encoders.spec import Encoder, FloatArray, WindowFeatures
 from scenewise.encoders.vocabulary import Concept, load_vocabulary
+from scenewise.tasks.classify import COSINE_SCALE, HasLogitScale
 from scenewise.types import Label
 
 logger = logging.getLogger(__name__)
 
-LOGIT_SCALE = 100.0  # of cosines, where an encoder has no vocabulary
 CERTAIN, PROBABLE, POSSIBLE = 0.8, 0.5, 0.2  # from here on it is said plainly, with doubt, at all
 # Broader words, narrow before wide. Among a thing's kinds stands also who is seen with it, so
 # these alone are taken as what it is.
@@ -74,6 +74,9 @@ class Wording:
         self._encoder = encoder
         self._cache = cache
         candidate: object = encoder
+        self._scale = COSINE_SCALE
+        if isinstance(candidate, HasLogitScale):
+            self._scale = float(candidate.logit_scale)
         self._own = isinstance(candidate, HasVocabulary)
         if isinstance(candidate, HasVocabulary):
             self.vocabulary = candidate.vocabulary
@@ -87,7 +90,7 @@ class Wording:
             indices, values = features.concepts.indices, features.concepts.values
             np.add.at(total, indices.ravel(), values.astype(np.float64).ravel())
             return total / len(indices)
-        logits = LOGIT_SCALE * features.vectors.astype(np.float64) @ self._vectors.T
+        logits = self._scale * features.vectors.astype(np.float64) @ self._vectors.T
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray((exponents / exponents.sum(axis=1, keepdims=True)).mean(axis=0))
 

@@ -107,3 +107,60 @@ def test_odd_questions_end_in_one_sentence(
     assert shown.out == ""
     assert words in shown.err
     assert len(shown.err.splitlines()) == 1
+
+
+# ---- caption
+
+
+def test_captions_are_printed_with_their_times(
+    film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["caption", "film.mp4", "--dense", "-o", "shots.vtt"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[1] == "00:03.0-00:06.0 A red; still"
+    assert "wrote shots.vtt" in shown.err
+    assert "00:00:03.000 --> 00:00:06.000\nA red; still" in Path("shots.vtt").read_text()
+    assert main(["caption", "film.mp4", "--json", "--no-motion"]) == 0
+    (caption,) = json.loads(capsys.readouterr().out)["captions"]
+    assert caption["text"] == "A green, then a red, then a blue"
+
+
+def test_a_file_that_will_be_read_as_subtitles_is_named(
+    film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["caption", "film.mp4", "-o", "film.en.srt"]) == 0
+    assert "read as its subtitles" in capsys.readouterr().err
+
+
+def test_a_file_of_captions_is_not_overwritten(
+    film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("film.srt").write_text("mine")
+    assert main(["caption", "film.mp4", "-o", "film.srt"]) == 2
+    assert "film.srt exists" in capsys.readouterr().err
+    assert Path("film.srt").read_text() == "mine"
+    assert main(["caption", "film.mp4", "-o", "film.srt", "--yes"]) == 0
+    assert Path("film.srt").read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["film.mp4", "-o", "film.txt"], 2, "are written as"),
+        (["film.mp4", "-o", "nowhere/film.srt"], 1, "cannot be written"),
+        (["nothing.mp4"], 2, "neither a file nor a video"),
+        (["film.mp4", "--model", "seer"], 2, "needs an endpoint"),
+    ],
+)
+def test_odd_captions_end_in_one_sentence(
+    film: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    assert main(["caption", *arguments]) == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert words in shown.err
+    assert len(shown.err.splitlines()) == 1

@@ -1,0 +1,133 @@
+"""Which words fit what is seen, and how sure they are said to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from colour_encoder import COLOURS, ColourEncoder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scenewise.encoders.spec import Query, WindowFeatures
+from scenewise.encoders.vocabulary import Concept, load_vocabulary
+from scenewise.tasks.wording import POSSIBLE, PROBABLE, Wording, hedged, with_article
+from scenewise.types import Label
+
+WORDS = load_vocabulary()
+PLACE = {concept.label: concept.index for concept in WORDS}
+
+
+class WordlessEncoder:
+    """One of CLIP's kind: vectors that can be compared with words, and no words of its own."""
+
+    def __init__(self) -> None:
+        self._colours = ColourEncoder("wordless")
+        self.spec = self._colours.spec
+        self.score = self._colours.score
+        self.explain = self._colours.explain
+        self.encode_windows = self._colours.encode_windows
+        self.encode_image = self._colours.encode_image
+        self.close = self._colours.close
+        self.asked: list[str] = []
+
+    def encode_query(self, text: str) -> Query:
+        self.asked.append(text)
+        return self._colours.encode_query(text)
+
+
+def frames(colour: str, count: int = 2) -> npt.NDArray[Any]:
+    code = COLOURS.index(colour)
+    rgb = [255 * (code >> shift & 1) for shift in (2, 1, 0)]
+    return np.full((count, 1, 32, 32, 3), rgb, np.uint8)
+
+
+def likely(**shares: float) -> npt.NDArray[Any]:
+    """Probabilities over the embedded vocabulary, by label with blanks for underscores."""
+    values = np.zeros(len(WORDS))
+    for label, share in shares.items():
+        values[PLACE[label.replace("_", " ")]] = share
+    return values
+
+
+@pytest.fixture(scope="module")
+def words() -> Wording:
+    class Wide(ColourEncoder):
+        vocabulary = WORDS
+
+    return Wording(Wide("wide"))
+
+
+@pytest.mark.parametrize(
+    ("shares", "names"),
+    [
+        ({"tabby_cat": 0.9}, ["tabby cat"]),
+        ({"tabby_cat": 0.3, "tiger_cat": 0.25, "Egyptian_cat": 0.2}, ["cat"]),
+        ({"pug": 0.3, "boxer_dog": 0.3, "tabby_cat": 0.25}, ["dog", "tabby cat"]),
+        ({"sports_car": 0.6, "park_bench": 0.3}, ["sports car", "park bench"]),
+        ({"tabby_cat": 0.55, "tiger_cat": 0.35}, ["tabby cat"]),  # one animal, two guesses
+        ({"sports_car": 0.1, "park_bench": 0.19}, []),
+    ],
+)
+def test_words_that_share_a_kind_make_it_likely(
+    words: Wording, shares: dict[str, float], names: list[str]
+) -> None:
+    shares = {name: share for name, share in shares.items() if name.replace("_", " ") in PLACE}
+    assert shares
+    assert [label.name for label in words.choose(likely(**shares))] == names
+
+
+def test_a_kind_limits_what_is_named(words: Wording) -> None:
+    seen = likely(tabby_cat=0.3, park_bench=0.6)
+    assert [label.name for label in words.choose(seen, kind="animals")] == ["tabby cat"]
+    assert [label.name for label in words.choose(seen, kind="furniture")] == ["park bench"]
+    assert words.choose(seen, kind="vehicle") == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=8, max_size=8))
+def test_what_is_named_is_likely_enough_and_no_more_than_certain(values: list[float]) -> None:
+    total = max(sum(values), 1.0)
+    colours = Wording(ColourEncoder("colours"))
+    named = colours.choose(np.array(values) / total, limit=8)
+    assert all(POSSIBLE <= label.probability <= 1 for label in named)
+    assert len({label.name for label in named}) == len(named)
+
+
+def test_people_are_not_known_and_things_are(words: Wording) -> None:
+    assert words.knows("a dog on the grass")
+    assert not words.knows("a man with a dog")
+    assert not words.knows("a flibbertigibbet")
+
+
+def test_an_encoder_without_words_borrows_them(tmp_path: Path) -> None:
+    vocabulary = [Concept(number, name, "", "", "") for number, name in enumerate(COLOURS)]
+    encoder = WordlessEncoder()
+    vectors = encoder.encode_windows(frames("blue")).vectors
+    for _ in range(2):
+        wording = Wording(encoder, cache=tmp_path, vocabulary=vocabulary)
+        (best,) = wording.things(WindowFeatures(vectors))
+        assert best.name == "blue"
+        assert best.probability > PROBABLE
+    assert len(encoder.asked) == len(COLOURS)  # once, and then from the cache
+    assert "a photo of a blue" in encoder.asked
+
+
+@pytest.mark.parametrize(
+    ("name", "probability", "text"),
+    [
+        ("tabby cat", 0.9, "a tabby cat"),
+        ("espresso", 0.6, "probably an espresso"),
+        ("sunglasses", 0.3, "perhaps sunglasses"),
+        ("wine glass", 0.9, "a wine glass"),
+    ],
+)
+def test_doubt_is_said(name: str, probability: float, text: str) -> None:
+    assert hedged(Label(name, probability)) == text
+
+
+def test_every_word_takes_an_article() -> None:
+    for concept in WORDS:
+        assert concept.label in with_article(concept.label)
