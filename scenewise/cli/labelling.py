@@ -12,6 +12,7 @@ import typer
 
 from scenewise.cli.options import (
     DeviceOption,
+    EncoderOption,
     JsonOption,
     LibraryOption,
     QuietOption,
@@ -76,6 +77,7 @@ def classify(
         bool, typer.Option("--over-time", help="Also say which label holds from when to when.")
     ] = False,
     library: LibraryOption = None,
+    encoder: EncoderOption = None,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     json: JsonOption = False,
@@ -102,7 +104,7 @@ def classify(
     settings = settings_of(library=library, device=device, threads=threads)
     answers: list[Classification] = []
     failed: list[Failure] = []
-    with open_library(settings, create=True) as opened:
+    with open_library(settings, encoder=encoder, create=True) as opened:
         found: Iterator[Classification | Failure]
         if len(videos) == 1:  # its error is the command's
             found = iter([opened.classify(videos[0], **wanted)])

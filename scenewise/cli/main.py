@@ -31,6 +31,7 @@ from scenewise.cli import (
     managing,
     models,
     searching,
+    training,
     watching,
 )
 from scenewise.cli.output import logger, printable, warn
@@ -78,6 +79,9 @@ app.command("watch")(watching.watch)
 app.command("ask")(answering.ask)
 app.command("caption")(answering.caption)
 app.command("annotate")(annotating.annotate)
+app.command("train-classifier")(training.train_classifier)
+app.command("teach")(training.teach)
+app.add_typer(training.app, name="classifiers")
 app.command("list")(managing.list_videos)
 app.command("stats")(managing.stats)
 app.command("remove")(managing.remove)

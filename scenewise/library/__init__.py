@@ -11,10 +11,11 @@ from scenewise.library.filling import Filling
 from scenewise.library.labelling import Labelling
 from scenewise.library.locating import Locating
 from scenewise.library.searching import Searching
+from scenewise.library.training import Training
 from scenewise.library.watching import Watching
 
 
-class Library(Filling, Annotating, Searching, Locating, Labelling, Watching):
+class Library(Filling, Annotating, Searching, Locating, Labelling, Watching, Training):
     """A folder that holds what was indexed, for one encoder. Nothing is loaded before its use.
 
     >>> from scenewise import Library

@@ -124,6 +124,10 @@ class Classifier:
             votes[np.arange(len(vectors)), members[order[:, column]]] += 1
         return votes / np.float32(self.neighbours)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape, without the arrays."""
+        return {"name": self.name} | self.to_kept().spec
+
     # in the library
     def to_kept(self) -> Kept:
         """What the library keeps."""

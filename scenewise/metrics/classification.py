@@ -1,0 +1,105 @@
+"""How well labels or numbers are predicted: accuracy, precision, recall, confusion, error.
+
+Pure functions on arrays, without random state of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.integer]
+Floats = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """One class: of what was given this label, and of what has it, how much was right."""
+
+    precision: float  # 0 where the label was never given, as scikit-learn has it
+    recall: float
+    f1: float  # their harmonic mean
+    support: int  # how many have this label
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+def accuracy(truth: Ints, predicted: Ints) -> float:
+    """The share that is right; nan without any."""
+    _check(truth, predicted)
+    return float(np.mean(np.asarray(truth) == np.asarray(predicted))) if len(truth) else np.nan
+
+
+def top_k_accuracy(truth: Ints, scores: Floats, k: int) -> float:
+    """The share whose class (N,) is among the k best of the scores (N, C).
+
+    Ties count as far as they can: a class among equal ones shares their mean rank, so that equal
+    scores earn nothing.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    truth, scores = np.asarray(truth), np.asarray(scores)
+    _check(truth, scores)
+    if not len(truth):
+        return np.nan
+    own = scores[np.arange(len(truth)), truth][:, None]
+    ranks = 1 + (scores > own).sum(axis=1) + ((scores == own).sum(axis=1) - 1) / 2
+    return float(np.mean(ranks <= k))
+
+
+def confusion_matrix(truth: Ints, predicted: Ints, classes: int) -> npt.NDArray[np.int64]:
+    """(C, C): row c counts what those of class c were taken for."""
+    _check(truth, predicted)
+    table = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(table, (np.asarray(truth), np.asarray(predicted)), 1)
+    return table
+
+
+def class_figures(confusion: npt.NDArray[np.int64]) -> tuple[ClassFigures, ...]:
+    """Precision, recall and F1 of each class from a confusion matrix (C, C).
+
+    What is divided by nothing is 0: a class that is never predicted has precision 0.
+    """
+    right = np.diag(confusion).astype(float)
+    given, support = confusion.sum(axis=0), confusion.sum(axis=1)
+    precision = right / np.maximum(given, 1)
+    recall = right / np.maximum(support, 1)
+    both = np.maximum(given + support, 1)
+    return tuple(
+        ClassFigures(float(precision[c]), float(recall[c]), float(2 * right[c] / both[c]), int(n))
+        for c, n in enumerate(support)
+    )
+
+
+def macro_f1(figures: tuple[ClassFigures, ...]) -> float:
+    """The mean F1 over classes, each weighing alike; nan without classes."""
+    return float(np.mean([one.f1 for one in figures])) if figures else np.nan
+
+
+def mean_absolute_error(truth: Floats, predicted: Floats) -> float:
+    """The mean distance, in the unit of the numbers; nan without any."""
+    _check(truth, predicted)
+    return float(np.mean(np.abs(np.asarray(truth) - predicted))) if len(truth) else np.nan
+
+
+def r_squared(truth: Floats, predicted: Floats) -> float:
+    """1 less the share of the variance that is left: 1 is perfect, 0 as good as the mean.
+
+    nan where the truth does not vary.
+    """
+    _check(truth, predicted)
+    truth = np.asarray(truth, dtype=np.float64)
+    spread = float(((truth - truth.mean()) ** 2).sum()) if len(truth) else 0.0
+    if spread == 0:
+        return np.nan
+    return float(1 - ((truth - np.asarray(predicted, dtype=np.float64)) ** 2).sum() / spread)
+
+
+def _check(truth: Ints | Floats, other: Ints | Floats) -> None:
+    if len(truth) != len(other):
+        raise ValueError(f"{len(truth)} true values do not go with {len(other)} predicted ones")
