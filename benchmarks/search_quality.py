@@ -3,7 +3,8 @@
     python -m benchmarks.search_quality [--media ../shared/media] [--library DIR] [--json FILE]
     python -m benchmarks.search_quality --fit
 
-The labelled clips are indexed and searched by ``Library`` (``--library`` keeps the index).
+The labelled clips are indexed and searched by ``Library`` (``--library`` keeps the index), by
+what is seen alone: the words of the clips' own subtitles are left out.
 Retrieval: for each query the rank of its clip among all, by ``Library.search(group="video")``;
 beside it plain ConSE (Norouzi et al., 2014: ten label embeddings, the mean over the frames) from
 the same stored concepts, and chance. Intervals: bootstrap over clips, 95 %.
@@ -86,7 +87,9 @@ def search_all(library: Library, truth: Truth) -> Searched:
     scores = np.full((len(truth.queries), len(truth.files)), -np.inf)
     first = np.zeros(len(truth.queries))
     for number, query in enumerate(truth.queries):
-        hits = library.search(query, group="video", top_k=len(truth.files)).hits
+        hits = library.search(
+            query, group="video", top_k=len(truth.files), modalities=("visual",)
+        ).hits
         for hit in hits:
             scores[number, place[Path(hit.path).resolve()]] = hit.score
         first[number] = hits[0].match
@@ -271,7 +274,9 @@ def moment_figures(library: Library, truth: Truth) -> Figures:
     """Overlap (intersection over union) of the best moment in the right clip."""
     overlaps, centred = [], []
     for clip, start, end, query in truth.moments:
-        hit = library.search(query, video=str(truth.files[clip]), top_k=1).hits[0]
+        hit = library.search(
+            query, video=str(truth.files[clip]), top_k=1, modalities=("visual",)
+        ).hits[0]
         shared = max(0.0, min(end, hit.end) - max(start, hit.start))
         overlaps.append(shared / (max(end, hit.end) - min(start, hit.start)))
         centred.append(start <= hit.thumbnail_time < end)

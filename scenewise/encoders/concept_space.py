@@ -16,6 +16,10 @@ with sentences:
 - *late interaction*: the query is a weight per concept, a softmax over the similarity of the
   concept's nearest phrase, and meets the square roots of the probabilities, which have length
   one like any other vector here. One good concept counts although the frame shows much else.
+  Where the query names a *kind* of things ("an animal", "food"), to which many concepts belong,
+  their roots would favour a frame that shows a little of each over one that surely shows one of
+  them. There the probabilities themselves are added: how probable it is that the frame shows
+  anything of this kind. A query names a kind where it is nearly a phrase of many concepts.
 
 The dense vector that is stored holds the first two; the sparse concepts that are stored give the
 third. Each is divided by its spread over queries and frames, so that the three weigh alike.
@@ -47,6 +51,10 @@ RIDGE = 0.4  # strength of the ridge, in mean squared singular values of the emb
 TEMPERATURE = 0.1  # of the softmax that turns similarities into weights
 DENSE_SPREAD = 0.08  # standard deviation of the dense inner product over queries and frames
 LATE_SPREAD = 0.08  # likewise of late interaction
+KIND_NEAR = (0.78, 0.84)  # similarity from which, and in full, a concept is of a named kind
+KIND_BEHIND = (0.05, 0.08)  # and how far behind the nearest concept, in full, and at most
+KIND_SIZE = (5.0, 15.0)  # concepts from which, and in full, their number makes a kind
+KIND_SPREAD = 0.055  # what LATE_SPREAD is, for the probability of a kind
 LEAST_SEEN = 0.01  # probability from which a concept is named as a further reason
 PROTOTYPE_STRENGTH = 2.0  # length of a prototype's features: about as sure as real frames are
 
@@ -187,6 +195,7 @@ class ConceptSpace:
             text=text,
             vector=_unit(np.hstack([sentence, _unit(sentence @ self.text_map)])),
             concept_weights=_unit(weights),
+            kind_weights=_kind(nearest),
         )
 
     def background(self) -> WindowFeatures:
@@ -208,8 +217,13 @@ class ConceptSpace:
     def score(self, query: Query, features: WindowFeatures) -> FloatArray:
         """Scores (N,) of windows, from what an index stores of them; higher is better."""
         dense = np.asarray(features.vectors, dtype=np.float32) @ query.vector
-        score = 2 * dense / DENSE_SPREAD + self._late(query, features).sum(axis=1) / LATE_SPREAD
-        return np.asarray(score / 3, dtype=np.float32)
+        late = self._late(query, features).sum(axis=1) / LATE_SPREAD
+        if query.kind_weights is not None and features.concepts is not None:
+            kind = _ramp(float(query.kind_weights.sum()), KIND_SIZE)
+            members = query.kind_weights[features.concepts.indices]
+            shown = (members * features.concepts.values.astype(np.float32)).sum(axis=1)
+            late = (1 - kind) * late + kind * shown / KIND_SPREAD
+        return np.asarray((2 * dense / DENSE_SPREAD + late) / 3, dtype=np.float32)
 
     def explain(self, query: Query, features: WindowFeatures, limit: int = 3) -> tuple[Why, ...]:
         """The concepts that the windows share most with the query, with their probability.
@@ -240,6 +254,21 @@ class ConceptSpace:
             raise EncoderError("the concept encoder scores windows that have concepts, got none")
         weights = query.concept_weights[features.concepts.indices]
         return weights * _roots(features.concepts.values)
+
+
+def _kind(nearest: FloatArray) -> FloatArray | None:
+    """How much each concept (C,) is of the kind that a query names; None where it names none.
+
+    ``nearest`` (C,): similarity of the query to each concept's nearest phrase.
+    """
+    behind = float(nearest.max()) - nearest
+    weights = _ramp(nearest, KIND_NEAR) * (1 - _ramp(behind, KIND_BEHIND))
+    return np.asarray(weights, np.float32) if weights.sum() > KIND_SIZE[0] else None
+
+
+def _ramp(value: Any, ends: tuple[float, float]) -> Any:
+    """0 up to the first end, 1 from the second on, and straight between."""
+    return np.clip((value - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0)
 
 
 def _short(probability: float) -> str:

@@ -96,6 +96,7 @@ class Query:
     vector: FloatArray  # (D,), unit length
     concept_weights: FloatArray | None = None  # (C,)
     notes: tuple[str, ...] = field(default=())  # such as "cut after 77 tokens"
+    kind_weights: FloatArray | None = None  # (C,) 0 to 1: concepts of the kind that words name
 
 
 class Encoder(Protocol):

@@ -91,6 +91,28 @@ def test_a_picture_finds_itself(
     assert list(PHOTOGRAPHS)[int(encoder.score(query, windows).argmax())] == name
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("an animal", "cat"),
+        ("a pet", "cat"),
+        ("a vehicle", "motorcycle"),
+        ("food", "coffee"),
+        ("a drink", "coffee"),
+        ("a building", "temple"),
+        ("a plant", "flower"),
+    ],
+)
+def test_a_kind_of_things_finds_the_one_that_is_of_it(
+    encoder: Encoder,
+    windows: WindowFeatures,
+    kind: str,
+    name: str,
+) -> None:
+    scores = encoder.score(encoder.encode_query(kind), windows)
+    assert list(PHOTOGRAPHS)[int(scores.argmax())] == name
+
+
 def test_why_names_a_concept(encoder: Encoder, windows: WindowFeatures) -> None:
     assert windows.concepts is not None
     cat = WindowFeatures(

@@ -101,6 +101,58 @@ def test_broader_words_find_all_of_a_kind(space: ConceptSpace) -> None:
         assert {NAMES[number] for number in order[: len(wanted)]} == set(wanted)
 
 
+# twenty beetles, and things that are one of a kind
+KINDS = (*(f"beetle{number}" for number in range(20)), *THINGS)
+
+
+@pytest.fixture(scope="module")
+def beetles() -> ConceptSpace:
+    """Half a world of beetles: a kind of 20 concepts, beside five single things."""
+    words = ("beetle", "thing", *KINDS)
+
+    def axes(texts: Sequence[str]) -> FloatArray:
+        rows = [
+            [0.02 + text.replace(",", " ").split().count(word) for word in words] for text in texts
+        ]
+        return np.array(rows, dtype=np.float32)
+
+    vocabulary = [
+        Concept(
+            number, name, "beetle" if name.startswith("beetle") else f"{name} thing", name, name
+        )
+        for number, name in enumerate(KINDS)
+    ]
+    weight = np.random.default_rng(5).normal(size=(len(KINDS), 40)).astype(np.float32)
+    return ConceptSpace.build(axes, weight, np.zeros(len(KINDS), np.float32), vocabulary=vocabulary)
+
+
+def beetle_query(text: str) -> FloatArray:
+    words = ("beetle", "thing", *KINDS)
+    return np.array([0.02 + text.split().count(word) for word in words], dtype=np.float32)
+
+
+def test_a_kind_is_shown_by_what_surely_is_one_of_it(beetles: ConceptSpace) -> None:
+    sure = np.full((1, len(KINDS)), 0.0, np.float32)
+    sure[0, 3] = 8.0  # one beetle, for certain
+    little_of_each = np.full((1, len(KINDS)), 0.0, np.float32)
+    little_of_each[0, 20:] = 1.0  # rather the things, and some of every beetle
+    features = stored(beetles.window_features(np.concatenate([sure, little_of_each])))
+    query = beetles.query("beetle", beetle_query("beetle"))
+    assert query.kind_weights is not None
+    assert (query.kind_weights[:20] > 0.99).all()
+    assert (query.kind_weights[20:] < 0.01).all()
+    scores = beetles.score(query, features)
+    assert scores[0] > scores[1]
+    # by roots alone it was the other way round: twenty little ones outweigh one sure one
+    late = beetles._late(query, features).sum(axis=1)
+    assert late[1] > late[0]
+
+
+def test_one_thing_is_no_kind(beetles: ConceptSpace) -> None:
+    assert beetles.query("guitar", beetle_query("guitar")).kind_weights is None
+    assert beetles.query("beetle3", beetle_query("beetle3")).kind_weights is None
+
+
 def test_one_concept_counts_beside_another(space: ConceptSpace) -> None:
     features = space.window_features(
         np.concatenate([logits_of("cat", "cup"), logits_of("dog", "cup"), logits_of("pig")])
