@@ -146,6 +146,8 @@ class AnomalyMachine:
         self._last = seen.time
         vector = seen.features.vectors[0]
         novelty = self._smoother.add(self.normal.novelty(vector))
+        if novelty is None:
+            return ()
         match = self.normal.match(novelty)
         self.normal.learn(seen.time, vector, novelty)
         limit = weaker(self._threshold) if self._gate.holding else self._threshold

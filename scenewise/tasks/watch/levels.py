@@ -59,6 +59,8 @@ class SentenceMachine:
             self._smoother.restart()
         self._last = seen.time
         z = self._smoother.add(self._judge.standing(seen.features))
+        if z is None:
+            return ()
         match = self._match(z)
         if self._usual.add(seen.time, z) and self._usual.warm:
             usual = self._usual.robust(LEAST_DEVIATION)
@@ -94,7 +96,12 @@ class ClassifierMachine:
                 "name the library that it was trained in."
             )
         self._classifier = load_classifier(catalog, rule.classifier.name, encoder.spec)
-        self._label = _class_number(rule, self._classifier.labels, self._classifier.positive)
+        if self._classifier.is_regression:
+            raise UsageError(
+                f"rule {rule.name!r}: the classifier {rule.classifier.name!r} gives a number, and "
+                "a rule needs one that gives labels."
+            )
+        self._label = self._classifier.column(rule.classifier.label)
         self._threshold = rule.threshold or CLASSIFIER_THRESHOLD
         self._gate = Gate(rule)
         self._events = EventMaker(rule, source)
@@ -109,26 +116,14 @@ class ClassifierMachine:
         self._last = seen.time
         row = self._classifier.probabilities(seen.features)[0]
         match = self._smoother.add(float(row[self._label]))
+        if match is None:
+            return ()
         limit = weaker(self._threshold) if self._gate.holding else self._threshold
         since = self._gate.update(seen, match >= limit)
         if since is None:
             return ()
         name = f"{self._classifier.labels[self._label]} {match:.2f}"
         return (self._events.make(seen, match, [Why("classifier", name, since, seen.time)]),)
-
-
-def _class_number(rule: Rule, labels: Sequence[str], positive: int | None) -> int:
-    assert rule.classifier is not None
-    wanted = rule.classifier.label
-    if wanted is None and positive is not None:
-        return positive
-    if wanted is None or wanted not in labels:
-        said = "no label is named" if wanted is None else f"it has no class {wanted!r}"
-        raise UsageError(
-            f"rule {rule.name!r}, classifier {rule.classifier.name!r}: {said}; its classes are "
-            f"{', '.join(labels)}."
-        )
-    return list(labels).index(wanted)
 
 
 class SoundMachine:

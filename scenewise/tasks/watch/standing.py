@@ -20,16 +20,16 @@ _MAD_TO_DEVIATION = 1.4826  # of a normal distribution
 
 
 class Smoother:
-    """The median of the last few scores; the lowest while there are fewer."""
+    """The median of the last three scores; of two the lower one, and of one alone nothing."""
 
     def __init__(self) -> None:
         self._scores: deque[float] = deque(maxlen=SMOOTHED)
 
-    def add(self, score: float) -> float:
+    def add(self, score: float) -> float | None:
         """The next score, and what stands for it."""
         self._scores.append(score)
         if len(self._scores) < SMOOTHED:
-            return min(self._scores)
+            return None if len(self._scores) == 1 else min(self._scores)
         return float(np.median(self._scores))
 
     def restart(self) -> None:

@@ -11,9 +11,10 @@ import pytest
 from colour_encoder import COLOURS, ColourEncoder
 
 from scenewise.encoders.spec import WindowFeatures
-from scenewise.errors import UsageError
+from scenewise.errors import ScenewiseError, UsageError
 from scenewise.index.calibration import Calibrator
 from scenewise.index.catalog import Catalog
+from scenewise.tasks.classifiers import Classifier
 from scenewise.tasks.watch.anomaly import SAMPLE_WINDOWS, AnomalyMachine
 from scenewise.tasks.watch.judge import probability, weaker
 from scenewise.tasks.watch.machines import arm, disarm
@@ -73,10 +74,11 @@ def run(armed: RuleMachine, instants: Iterable[Observation]) -> list[Event]:
         ([("blue", 20)], []),
         ([("blue", 10), ("red", 5), ("blue", 10)], [10.5]),  # the second of three instants
         ([("blue", 10), ("red", 0.5), ("blue", 10)], []),  # one odd frame
+        ([("red", 0.5), ("blue", 10)], []),  # also where it is the first
         ([("blue", 10), ("red", 5), ("blue", 0.5), ("red", 5)], [10.5]),  # one frame lost
         ([("blue", 10), ("red", 5), ("blue", 1.5), ("red", 5)], [10.5]),  # less than two seconds
-        ([("red", 5), ("blue", 5), ("red", 5)], [0.0, 10.5]),
-        ([("red", 500)], [0.0]),  # one occurrence, however long
+        ([("red", 5), ("blue", 5), ("red", 5)], [0.5, 10.5]),
+        ([("red", 500)], [0.5]),  # one occurrence, however long
     ],
     ids=lambda value: str(value),
 )
@@ -95,7 +97,7 @@ def test_dwell_asks_for_it_to_hold_so_long() -> None:
 def test_a_cool_down_silences_and_what_still_holds_after_it_is_told() -> None:
     scenes = [("red", 5.0), ("blue", 5), ("red", 5), ("blue", 5), ("red", 20)]
     events = run(machine(rule(cooldown_seconds=30)), stream(scenes))
-    assert [event.time for event in events] == [0.0, 30.0]
+    assert [event.time for event in events] == [0.5, 30.5]
 
 
 def test_a_schedule_silences_and_what_holds_when_it_begins_is_told() -> None:
@@ -319,6 +321,56 @@ def test_a_classifier_that_is_not_there_is_told() -> None:
         machine(Rule.model_validate({"name": "c", "classifier": "forklift"}))
 
 
+def kept_classifier(folder: Path, head: str = "logistic") -> None:
+    """``stop light`` says red or not, by the red number alone."""
+    weight = np.zeros((2 if head == "logistic" else 1, len(COLOURS)), np.float32)
+    weight[-1, COLOURS.index("red")] = 20
+    bias = np.zeros(len(weight), np.float32)
+    bias[-1] = -10
+    classifier = Classifier(
+        name="stop light",
+        head="logistic" if head == "logistic" else "ridge",
+        labels=("other", "stop") if head == "logistic" else ("redness",),
+        arrays={"weight": weight, "bias": bias},
+        encoder=ENCODER.spec.name,
+        encoder_digest=ENCODER.spec.digest(),
+        positive=1 if head == "logistic" else None,
+    )
+    with Catalog.open(folder, write=True, create=True) as catalog:
+        catalog.keep(classifier.to_kept())
+
+
+@pytest.mark.parametrize(
+    ("label", "times"), [(None, [10.5]), ("stop", [10.5]), ("other", [0.5, 17.5])]
+)
+def test_a_trained_class_raises(tmp_path: Path, label: str | None, times: list[float]) -> None:
+    kept_classifier(tmp_path)
+    shape = {"name": "stop light"} | ({} if label is None else {"label": label})
+    wanted = Rule.model_validate({"name": "c", "classifier": shape, "cooldown_seconds": 0})
+    with Catalog.open(tmp_path) as catalog:
+        armed = arm(wanted, ENCODER, Calibrator(ENCODER), catalog, "cam")
+    events = run(armed, stream([("blue", 10), ("red", 7), ("blue", 10)]))
+    assert [event.time for event in events] == times
+    assert events[0].why[0].detail.startswith(label or "stop")
+    assert events[0].why[0].kind == "classifier"
+
+
+def test_a_classifier_that_cannot_raise_is_told(tmp_path: Path) -> None:
+    kept_classifier(tmp_path / "a")
+    kept_classifier(tmp_path / "b", "ridge")
+    for folder, shape, said in (
+        ("a", {"name": "stop light", "label": "go"}, "has no label 'go'; allowed: other, stop"),
+        ("a", {"name": "another"}, "another"),
+        ("b", {"name": "stop light"}, "gives a number"),
+    ):
+        wanted = Rule.model_validate({"name": "c", "classifier": shape})
+        with (
+            Catalog.open(tmp_path / folder) as catalog,
+            pytest.raises(ScenewiseError, match=said),
+        ):
+            arm(wanted, ENCODER, Calibrator(ENCODER), catalog, "cam")
+
+
 # memory
 
 
@@ -349,7 +401,8 @@ def test_what_a_machine_keeps_does_not_grow(kind: str) -> None:
 def test_an_hour_is_what_is_remembered() -> None:
     usual, smoother = UsualScores(), Smoother()
     for second in range(3 * 3600):
-        usual.add(second, smoother.add(float(second % 7)))
+        if (score := smoother.add(float(second % 7))) is not None:
+            usual.add(second, score)
     assert len(usual) == BLOCKS
     assert SAMPLE_WINDOWS == 1024
     far = UsualScores()

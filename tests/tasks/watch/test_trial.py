@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from colour_encoder import ColourEncoder
 from colour_films import write_colours
 
 from scenewise.errors import UsageError
 from scenewise.index.calibration import Calibrator
+from scenewise.media.film import FilmSettings, write_film
+from scenewise.media.motion import MotionTracker
 from scenewise.metrics.counts import poisson_interval
-from scenewise.tasks.watch.rule import Rule
+from scenewise.tasks.watch.intake import Senses
+from scenewise.tasks.watch.rule import Line, Rule, Zone
 from scenewise.tasks.watch.trial import Expected, Trial, read_expected, run_trial
 
 RED = Rule(name="red", sentence="red", cooldown_seconds=0)
@@ -116,3 +121,44 @@ def test_labels_of_other_rules_and_files_are_told(films: list[Path], tmp_path: P
         trial([], RED)
     with pytest.raises(UsageError, match="cannot be read"):
         read_expected(tmp_path / "none.csv")
+
+
+def write_passing(path: Path, feet: list[float]) -> Path:
+    """A textured thing before a textured ground; the middle of its lower edge at these heights."""
+    random = np.random.default_rng(0)
+    ground = random.integers(90, 140, (60, 80, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    thing = random.integers(0, 256, (10, 10, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    pictures = []
+    for foot in feet:
+        picture = ground.copy()
+        if foot > 0:
+            bottom = round(foot * 240)
+            picture[bottom - 40 : bottom, 140:180] = thing
+        pictures.append(picture)
+    write_film(path, pictures, FilmSettings(frame_rate=Fraction(12), gop=12))
+    return path
+
+
+def test_what_moves_through_a_line_is_counted_from_pixels_to_event(tmp_path: Path) -> None:
+    """Three seconds of nothing, down through the line, a pause, and up again."""
+    down = np.linspace(0.3, 0.9, 36).tolist()
+    path = write_passing(tmp_path / "passing.mp4", [0.0] * 36 + down + down[::-1] + [0.0] * 12)
+    line = Rule(name="line", line=Line(points=((0, 0.6), (1, 0.6))))
+    zone = Rule(name="zone", zone=Zone(points=((0.2, 0.7), (0.8, 0.7), (0.8, 1), (0.2, 1))))
+    encoder = ColourEncoder("colours")
+    found = run_trial(
+        [path],
+        [line, zone],
+        encoder,
+        Calibrator(encoder),
+        None,
+        senses=Senses(follower=MotionTracker),
+    )
+    told = [event.why[0].detail for event in found.events if event.rule == "line"]
+    assert told == ["crossed in (in 1, out 0)", "crossed out (in 1, out 1)"]
+    first, second = (event.time for event in found.events if event.rule == "line")
+    # halfway down, and halfway up; analysed twice a second
+    assert 4.5 <= first <= 5.5
+    assert 7.5 <= second <= 8.5
+    (entered,) = (event for event in found.events if event.rule == "zone")
+    assert 5.0 <= entered.time <= 6.0
