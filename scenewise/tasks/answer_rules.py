@@ -30,25 +30,12 @@ from scenewise.tasks.witness import (
     too_weak,
     whole_video,
 )
-from scenewise.tasks.wording import PROBABLE, Wording, hedged, with_article
+from scenewise.tasks.wording import CERTAIN, COLOURS, PROBABLE, Wording, hedged, with_article
 from scenewise.types import Answer, Moment, Segment, SoundKind, Why, clock
 
 YES_FROM = 0.5  # match from which a thing is taken to be there
 NO_BELOW = 0.1  # match under which it is taken not to be
 OCCURRENCES = 100  # that are looked for when they are counted
-_COLOURS = (
-    "black",
-    "white",
-    "grey",
-    "red",
-    "orange",
-    "yellow",
-    "green",
-    "blue",
-    "purple",
-    "pink",
-    "brown",
-)
 _SOUNDS: tuple[tuple[SoundKind, frozenset[str]], ...] = (
     ("music", frozenset({"music", "song", "melody"})),
     (
@@ -69,7 +56,9 @@ def _say_whether(question: Question, witness: Witness) -> Answer:
     best = seen[0].match if seen else 0.0
     if best >= YES_FROM:
         hits = alike(seen)
-        doubt = "Yes" if best >= 0.8 else "Probably yes"
+        doubt = "Yes" if best >= CERTAIN else "Probably yes"
+        if witness.wording.unknown(question.sentence):
+            doubt = "Perhaps, something like it is seen"
         return Answer(question.text, f"{doubt}: {places(hits, witness)}.", best, tuple(hits))
     if said and said[0].match >= YES_FROM:
         quote = said[0].why[0].detail
@@ -287,9 +276,9 @@ def _say_attribute(question: Question, witness: Witness) -> Answer:
 def _say_colour(question: Question, witness: Witness, hits: list[Moment]) -> Answer:
     """Encoders that learnt from captions know colours; the concept encoder does not."""
     thing = question.sentence.removeprefix("the ").removeprefix("a ")
-    statements = [f"{with_article(colour)} {thing}" for colour in _COLOURS]
+    statements = [f"{with_article(colour)} {thing}" for colour in COLOURS]
     features = windows_of(witness.look(hits[0]), hits[0].segment)
-    ranked = rank_choices(features, witness.encoder, witness.calibrator, statements, _COLOURS)
+    ranked = rank_choices(features, witness.encoder, witness.calibrator, statements, COLOURS)
     if ranked[0].probability < PROBABLE:
         return cannot_tell(question, "no colour stands out", hits)
     confidence = hits[0].match * ranked[0].probability

@@ -24,12 +24,15 @@ from scenewise.tasks.witness import (
 )
 from scenewise.types import Answer, Label, Segment
 
+UNSEEN_WORDS = 0.5  # what confidence is worth where the encoder lacks a word of the sentence
+
 
 def answer(question: Question, witness: Witness) -> Answer:
     """The answer by the rule of the question's form; ``text`` None where it cannot be told."""
     rule = _say_which if question.form == "either" else RULES[question.form]
     found = rule(question, witness)
-    return replace(found, evidence=ranked_anew(found.evidence[:MOST_EVIDENCE]))
+    found = replace(found, evidence=ranked_anew(found.evidence[:MOST_EVIDENCE]))
+    return _with_doubt(question, found, witness)
 
 
 def choose(question: Question, choices: Sequence[str], witness: Witness) -> Answer:
@@ -66,10 +69,25 @@ def choose(question: Question, choices: Sequence[str], witness: Witness) -> Answ
     )
 
 
+def _with_doubt(question: Question, found: Answer, witness: Witness) -> Answer:
+    """Half the confidence where the sentence says more than the encoder has words for."""
+    sentence = f"{question.sentence.removeprefix(question.kind)} {question.second}"
+    unseen = witness.wording.unknown(sentence)
+    modalities = {why.modality for moment in found.evidence for why in moment.why}
+    no = found.text is not None and found.text.startswith(("No:", "Not once"))
+    if found.text is None or no or not unseen or "visual" not in modalities:
+        return found
+    words = ", ".join(f"“{word}”" for word in dict.fromkeys(unseen))
+    note = f"this encoder sees kinds of things; it has no word for {words}"
+    return replace(found, confidence=found.confidence * UNSEEN_WORDS, notes=(*found.notes, note))
+
+
 def _yes_or_no(question: Question, witness: Witness, by_word: dict[str, str]) -> Answer:
     told = answer(question, witness)
     if told.text is None:
         return told
+    if all(why.modality == "text" for moment in told.evidence for why in moment.why):
+        return replace(told, text=None, confidence=0.0, notes=(f"cannot tell: {told.text}",))
     yes = not told.text.startswith("No")
     words = ("yes", "no") if yes else ("no", "yes")
     ranked = (

@@ -24,6 +24,7 @@ from scenewise.encoders.cache import cached_folder
 from scenewise.encoders.spec import Encoder, FloatArray, WindowFeatures
 from scenewise.encoders.vocabulary import Concept, load_vocabulary
 from scenewise.tasks.classify import COSINE_SCALE, HasLogitScale
+from scenewise.tasks.word_query import STOP_WORDS
 from scenewise.types import Label
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,22 @@ person persons people man men woman women child children boy boys girl girls bab
 humans face faces someone somebody anyone anybody everyone crowd hand hands he she they who
 """
 _PEOPLE = frozenset(_PEOPLE_WORDS.split())
+COLOURS = (
+    "black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"
+)  # fmt: skip
+_ARTICLES = frozenset({"a", "an", "the"})
+_EMPTY_WORDS = STOP_WORDS | {
+    "one",
+    "ones",
+    "something",
+    "anything",
+    "thing",
+    "things",
+    "kind",
+    "it",
+    "many",
+    "several",
+}
 
 Probabilities = npt.NDArray[np.float64]
 
@@ -143,6 +160,40 @@ class Wording:
             return True
         words = re.findall(r"\w+", sentence.casefold())
         return _PEOPLE.isdisjoint(words) and any(self.of_kind(word).any() for word in words)
+
+    def unknown(self, sentence: str) -> list[str]:
+        """Words of a sentence that name nothing in the vocabulary: deeds, colours, relations.
+
+        None for an encoder that learnt from captions, which may know any word.
+        """
+        if not self._own:
+            return []
+        words = [
+            word
+            for word in re.findall(r"[\w-]+", sentence.casefold())
+            if word not in _ARTICLES and not word.isdigit()
+        ]
+        left: list[str] = []
+        place = 0
+        while place < len(words):
+            length = next(
+                (size for size in (3, 2, 1) if self._names(words[place : place + size])), 0
+            )
+            if not length and words[place] not in _EMPTY_WORDS:
+                left.append(words[place])
+            place += max(1, length)
+        return left
+
+    def _names(self, words: list[str]) -> bool:
+        """Whether these words together are a name, or a kind; a colour alone is no kind."""
+        phrase = " ".join(words)
+        if phrase in _PEOPLE or (phrase in COLOURS and phrase not in self._labels):
+            return False
+        return bool(words) and bool(self.of_kind(phrase).any())
+
+    @cached_property
+    def _labels(self) -> frozenset[str]:
+        return frozenset(concept.label for concept in self.vocabulary)
 
     def _like(self, index: int) -> npt.NDArray[np.bool_]:
         """(C,) words that are read as the same thing: of the same first kind."""

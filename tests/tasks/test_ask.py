@@ -129,6 +129,15 @@ def test_a_name_that_is_spoken_is_quoted_with_doubt(library: Library) -> None:
     assert answer.confidence <= 0.5
 
 
+def test_a_deed_is_not_claimed_because_the_thing_is_there(library: Library) -> None:
+    seen = library.ask("Is there a red one?", "film.mp4")
+    done = library.ask("Does the red one explode?", "film.mp4")
+    assert done.text is not None
+    assert done.text.startswith("Perhaps, something like it is seen: at 00:03.0-00:06.0")
+    assert done.confidence == seen.confidence / 2
+    assert "no word for “explode”" in done.notes[-1]
+
+
 # ---- choices
 
 

@@ -102,6 +102,25 @@ def test_people_are_not_known_and_things_are(words: Wording) -> None:
     assert not words.knows("a flibbertigibbet")
 
 
+@pytest.mark.parametrize(
+    ("sentence", "unknown"),
+    [
+        ("a dog on the sofa", []),
+        ("the dogs", []),
+        ("a red panda", []),
+        ("a red car", ["red"]),
+        ("a dog jumps over the fence", ["jumps"]),
+        ("a man in a boat", ["man"]),
+        ("3 cats", []),
+    ],
+)
+def test_words_that_no_picture_of_a_thing_shows_are_told(
+    words: Wording, sentence: str, unknown: list[str]
+) -> None:
+    assert words.unknown(sentence) == unknown
+    assert Wording(WordlessEncoder()).unknown(sentence) == []
+
+
 def test_an_encoder_without_words_borrows_them(tmp_path: Path) -> None:
     vocabulary = [Concept(number, name, "", "", "") for number, name in enumerate(COLOURS)]
     encoder = WordlessEncoder()
