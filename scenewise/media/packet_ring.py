@@ -16,6 +16,7 @@ from pathlib import Path
 import av
 from av.container import OutputContainer
 from av.packet import Packet
+from av.video.reformatter import VideoReformatter
 
 from scenewise.media.container import FOREIGN_ERRORS, foreign_errors
 
@@ -225,12 +226,15 @@ class _SmallEncoder:
         # of a container whose packets say everything themselves: nothing is ever written to it
         self._container = av.open(io.BytesIO(), "w", format="mpegts")
         self.stream: av.VideoStream | None = None
+        self._reformatter = VideoReformatter()
         self._last_pts = -1
 
     def encode(self, frame: av.VideoFrame, time: float) -> list[Packet[av.VideoStream]]:
         if self.stream is None:
             self.stream = self._open(frame)
-        small = frame.reformat(self.stream.width, self.stream.height, "yuv420p")
+        small = self._reformatter.reformat(
+            frame, self.stream.width, self.stream.height, "yuv420p", threads=1
+        )
         pts = max(round(time * 1000), self._last_pts + 1)
         self._last_pts = small.pts = pts
         small.time_base = Fraction(1, 1000)

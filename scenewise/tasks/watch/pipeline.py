@@ -17,7 +17,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -130,7 +130,7 @@ class Pipeline:
             for number, entry in enumerate(self._watched)
         ]
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None, None]:
         """Events as they come. Closing the iterator, or setting ``stop``, ends the watch.
 
         Events that are under way then still come out. Raises what a part of the line raised, and

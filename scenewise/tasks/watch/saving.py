@@ -6,6 +6,7 @@ from the packets as they came, without decoding, once its last second has been r
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import queue
 import re
@@ -144,7 +145,8 @@ class Saver:
     def _path(self, event: Event, suffix: str) -> Path:
         """By time, stream and rule, so that a folder sorts itself; the id keeps names apart."""
         when = re.sub(r"[^0-9T]", "", event.wall.partition("+")[0].replace(":", ""))
-        parts = (when, _plain(event.source), _plain(event.rule), event.id[:8])
+        apart = hashlib.sha256(event.id.encode()).hexdigest()[:8]
+        parts = (when, _plain(event.source), _plain(event.rule), apart)
         return self._options.folder / ("_".join(part for part in parts if part) + suffix)
 
 
