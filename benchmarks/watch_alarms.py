@@ -115,8 +115,11 @@ def figures_of(
     count, hours = int(per_clip.sum()), float(hours_per_clip.sum())
     low, high = poisson_interval(count)
     hit = raised[np.arange(len(own)), own] > 0
-    by_clip = np.array([hit[own == clip].mean() for clip in np.unique(own)])
-    again = random.integers(0, len(by_clip), (DRAWS, len(by_clip)))
+    clips = np.unique(own)
+    hits = np.array([hit[own == clip].sum() for clip in clips])
+    asked = np.array([(own == clip).sum() for clip in clips])
+    again = random.integers(0, len(clips), (DRAWS, len(clips)))
+    recalls = hits[again].sum(axis=1) / asked[again].sum(axis=1)
     return {
         "rules": len(own),
         "clips": len(seconds),
@@ -127,7 +130,7 @@ def figures_of(
         "alarms_interval_poisson": [low / hours, high / hours],
         "rule_clips_with_alarm": float(((raised > 0) & other).sum() / other.sum()),
         "recall": float(hit.mean()),
-        "recall_interval": np.quantile(by_clip[again].mean(axis=1), [0.025, 0.975]).tolist(),
+        "recall_interval": np.quantile(recalls, [0.025, 0.975]).tolist(),
     }
 
 
