@@ -24,6 +24,7 @@ from scenewise.cli import (
     annotating,
     answering,
     demo,
+    detecting,
     doctor,
     indexing,
     labelling,
@@ -75,6 +76,7 @@ app.command("search")(searching.search)
 app.command("similar")(searching.similar)
 app.command("locate")(locating.locate)
 app.command("classify")(labelling.classify)
+app.command("detect")(detecting.detect)
 app.command("watch")(watching.watch)
 app.command("ask")(answering.ask)
 app.command("caption")(answering.caption)

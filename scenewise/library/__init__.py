@@ -7,6 +7,7 @@ the floors below know.
 from __future__ import annotations
 
 from scenewise.library.annotating import Annotating
+from scenewise.library.detecting import Detecting
 from scenewise.library.filling import Filling
 from scenewise.library.labelling import Labelling
 from scenewise.library.locating import Locating
@@ -15,7 +16,7 @@ from scenewise.library.training import Training
 from scenewise.library.watching import Watching
 
 
-class Library(Filling, Annotating, Searching, Locating, Labelling, Watching, Training):
+class Library(Filling, Annotating, Searching, Locating, Labelling, Watching, Training, Detecting):
     """A folder that holds what was indexed, for one encoder. Nothing is loaded before its use.
 
     >>> from scenewise import Library

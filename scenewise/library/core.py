@@ -159,17 +159,36 @@ class LibraryCore:
             if Sampling.parse(reader.generation.sampling).frames is None:
                 return Seen(Footage.of_chunk(reader, found), encoder, self._calibrator(encoder))
             video = found.path
+        path = self._checked_file(video)
+        encoder = self._encoder()
+        return Seen(self._look_at(path, encoder), encoder, self._calibrator(encoder))
+
+    def _file_of(self, video: str | Path) -> tuple[Path, str | None]:
+        """The file of a video of the library, with its id, or any file.
+
+        Raises UsageError where there is no such video.
+        """
+        reader = self._current()
+        found = None if reader is None else _in_library(reader, str(video))
+        if found is not None:
+            return self._checked_file(found.path), found.video_id
+        return self._checked_file(video), None
+
+    def _checked_file(self, video: str | Path) -> Path:
         path = expand_user(video)
         if not path.is_file():
             raise UsageError(
                 f"{video} is neither a file nor a video of the library {self._directory}; "
                 "give a path, or a file name or id that scenewise list shows."
             )
+        return path
+
+    def _encoder(self) -> Encoder:
+        """The library's encoder, and where nothing was indexed that of the settings."""
+        reader = self._current()
         if reader is not None:
-            encoder = self._source.of(reader.generation)
-        else:
-            encoder = self._source.get(self._encoder_label(), self._settings.runtime)
-        return Seen(self._look_at(path, encoder), encoder, self._calibrator(encoder))
+            return self._source.of(reader.generation)
+        return self._source.get(self._encoder_label(), self._settings.runtime)
 
     def _look_at(self, path: Path, encoder: Encoder) -> Footage:
         """A file encoded now; the last few are remembered while the library is open."""

@@ -18,6 +18,7 @@ _NEW_SPEED = 0.6  # widths per second that a thing seen once may have
 _TURN_SPEED = 0.25  # by which the speed of a known one may change
 _COVERED = 0.6  # of a thing's predicted box, from which it is behind or before another
 _SMOOTHING = 0.5  # weight of the newest measurement of velocity
+_HIDDEN_SECONDS = 3.0  # a thing that is in another's area for longer is part of it
 _STANDING_IOU = 0.3
 _CUT_OFF = 1e6
 
@@ -31,7 +32,8 @@ class _Thing:
     seen: int = 1
     velocity: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     told: bool = False
-    measured_at: float = 0.0  # when an area was last taken for it
+    measured_at: float = 0.0  # when an area was last taken for it, or for what hides it
+    seen_at: float = 0.0  # when an area was last taken for it alone
     here: bool = True  # in the newest picture
 
     @property
@@ -96,12 +98,13 @@ class Follower:
             shared = [
                 other
                 for other in self._things
-                if other is not thing
+                if self._settings.may_merge
+                and other is not thing
                 and other not in taken.values()
-                and other.told
+                and self._may_hide(other, time)
                 and _covered(other.expected(time), boxes[place]) >= _COVERED
             ]
-            if shared and thing.told:  # two in one area: each goes on as before
+            if shared and self._may_hide(thing, time):  # two in one area: each goes on as before
                 for both in (thing, *shared):
                     self._carry(both, time)
             else:
@@ -126,14 +129,18 @@ class Follower:
         return np.where((distance <= reach) | (overlap > 0.1), cost, _CUT_OFF)
 
     def _hide(self, areas: Sequence[Area], taken: dict[int, _Thing], time: float) -> None:
-        """A thing inside an area that is another's stays with it, unseen."""
+        """A thing inside an area that is another's stays with it for a while, unseen."""
         for thing in self._things:
-            if thing.here or not thing.told:
+            if thing.here or not self._may_hide(thing, time):
                 continue
             for place in taken:
                 if _covered(thing.expected(time), np.array(areas[place].box)) >= _COVERED:
                     self._carry(thing, time)
                     break
+
+    def _may_hide(self, thing: _Thing, time: float) -> bool:
+        merging = self._settings.may_merge and thing.told
+        return merging and time - thing.seen_at <= _HIDDEN_SECONDS
 
     def _stand(self, areas: Sequence[Area], time: float) -> None:
         """A known thing that has stopped is where it was, until the background takes it in."""
@@ -150,7 +157,8 @@ class Follower:
         newest = way / seconds
         weight = 1.0 if thing.seen == 1 else _SMOOTHING
         thing.velocity = weight * newest + (1 - weight) * thing.velocity
-        thing.box, thing.time, thing.measured_at = box.copy(), time, time
+        thing.box, thing.time = box.copy(), time
+        thing.measured_at = thing.seen_at = time
         thing.seen += 1
         thing.here = True
         if not thing.told and thing.seen >= self._settings.least_frames:
@@ -166,7 +174,9 @@ class Follower:
 
     def _add(self, area: Area, time: float) -> None:
         box = np.array(area.box)
-        self._things.append(_Thing(self._next, box, time, box[:2] + box[2:] / 2, measured_at=time))
+        self._things.append(
+            _Thing(self._next, box, time, box[:2] + box[2:] / 2, measured_at=time, seen_at=time)
+        )
         self._next += 1
         if self._settings.least_frames == 1:
             self._things[-1].told = True

@@ -36,7 +36,8 @@ _FLOW_PIXELS = 0.5  # less is noise of the flow
 _PANNING_FLOW_PIXELS = 1.0  # and more of it while the camera moves
 _DIFFERENCE = 14  # of 255: less is noise of the picture
 _MOVING_SHARE = 0.15  # of an area must have flow
-_SPREAD = 0.5  # moving part's box / area's box, under which only that part is the thing
+_SPREAD = 0.75  # moving part's box / area's box, under which only that part is the thing
+_PART = 0.6  # of an area's box in a larger one's, from which it is a part of that
 _LIGHT = 0.03  # share by which the light may differ before it is made equal
 _LONGEST_SECONDS = 10.0  # without pictures; after more the scene is looked at anew
 _MOST_AREAS = 60
@@ -56,6 +57,7 @@ class MotionSettings:
     settle_seconds: float = 0.7  # changed for longer, the picture is a new scene
     background_seconds: float = 60.0  # the background forgets at this pace
     most_tracks: int = 100  # followed at once
+    may_merge: bool = True  # one area can be several things, before one another
 
     def __post_init__(self) -> None:
         if self.width < 32 or self.least_frames < 1 or self.most_tracks < 1:
@@ -158,7 +160,7 @@ class MovingAreas:
         step: CameraMotion | None = camera
         if len(self._last) > 1:  # things were last followed in a nearer picture
             step = _camera(self._last[-1][1], now)
-        return self._told(mask, mask, step)
+        return self._told(mask, mask, now, step)
 
     def _until_rest(self, before: Picture, image: Picture, now: Picture, time: float) -> Seen:
         """The camera has just stopped: what moves, until the new view is learnt."""
@@ -167,7 +169,7 @@ class MovingAreas:
             self._learn(image, now)
         mask = magnitude(residual_flow(before, now, None)) >= _FLOW_PIXELS
         mask &= _difference(before, now) >= _DIFFERENCE
-        return self._told(mask, mask, None)
+        return self._told(mask, mask, now, None)
 
     def _at_rest(self, before: Picture, image: Picture, now: Picture, seconds: float) -> Seen:
         """What differs from the background, and what of it has flow."""
@@ -181,7 +183,7 @@ class MovingAreas:
         if self._light is not None:
             quiet = ~mask
             self._light[quiet] += rate * 5 * (now[quiet] - self._light[quiet])
-        return self._told(mask, moving, None)
+        return self._told(mask, moving, now, None)
 
     def _in_known_light(self, image: Picture, now: Picture) -> Picture:
         """The picture in the brightness of the background: exposure and clouds are no things."""
@@ -191,7 +193,8 @@ class MovingAreas:
             return image
         return np.clip(np.round((image + np.float32(8)) / ratio - 8), 0, 255).astype(np.uint8)
 
-    def _told(self, mask: Mask, moving: Mask, camera: CameraMotion | None) -> Seen:
+    def _told(self, mask: Mask, moving: Mask, now: Picture, camera: CameraMotion | None) -> Seen:
+        """The areas of a mask, cleaned of specks."""
         import cv2
 
         height, width = mask.shape
@@ -203,7 +206,7 @@ class MovingAreas:
         count, labels, stats, _ = cv2.connectedComponentsWithStats(clean, connectivity=8)
         least = self._settings.least_area * width * height
         order = np.argsort(-stats[1:count, cv2.CC_STAT_AREA], kind="stable")[:_MOST_AREAS] + 1
-        areas = []
+        found = []
         for label in order.tolist():
             if stats[label, cv2.CC_STAT_AREA] < least:
                 break
@@ -213,12 +216,68 @@ class MovingAreas:
             moves = bool(here.sum() >= _MOVING_SHARE * inside.sum())
             if here.any():
                 part = _bounds(here)
-                small = part[2] * part[3] < _SPREAD * wide * high
-                if small and here.sum() >= least:  # the rest is where it stood before
+                rest = inside.copy()
+                rest[part[1] : part[1] + part[3], part[0] : part[0] + part[2]] = False
+                small = part[2] * part[3] < _SPREAD * wide * high and here.sum() >= least
+                if small and self._is_ghost(rest, now, left, top):  # where it stood before
                     left, top, wide, high = left + part[0], top + part[1], part[2], part[3]
                     moves = True
-            areas.append(Area((left / width, top / height, wide / width, high / height), moves))
-        return Seen(tuple(areas), width / height, camera=_of_fractions(camera, width, height))
+            if moves or not self._is_ghost(inside, now, left, top):
+                found.append(Area((left / width, top / height, wide / width, high / height), moves))
+        return Seen(
+            tuple(_joined(found)), width / height, camera=_of_fractions(camera, width, height)
+        )
+
+    def _is_ghost(self, inside: Mask, now: Picture, left: int, top: int) -> bool:
+        """Whether an area (h, w) at this place is where a thing of the background has left.
+
+        Then the background has edges along the area's border, and the picture has not.
+        """
+        import cv2
+
+        shape = inside.astype(np.uint8)
+        kernel = np.ones((3, 3), np.uint8)
+        border = (cv2.dilate(shape, kernel) - cv2.erode(shape, kernel)).astype(bool)
+        known = self._background.getBackgroundImage()
+        if known is None or not border.any():
+            return False
+        part = slice(top, top + inside.shape[0]), slice(left, left + inside.shape[1])
+        seen, was = _edges(now[part])[border].mean(), _edges(grey(known)[part])[border].mean()
+        return bool(seen < was)
+
+
+def _edges(picture: Picture) -> npt.NDArray[np.float32]:
+    import cv2
+
+    across = cv2.Sobel(picture, cv2.CV_32F, 1, 0)
+    return np.asarray(np.hypot(across, cv2.Sobel(picture, cv2.CV_32F, 0, 1)))
+
+
+def _joined(areas: list[Area]) -> list[Area]:
+    """Largest first: an area of which most lies in the box of a larger one is a part of it."""
+    whole: list[Area] = []
+    for area in sorted(areas, key=lambda area: -area.box[2] * area.box[3]):
+        for place, larger in enumerate(whole):
+            if larger.moves == area.moves and _inside(area.box, larger.box) >= _PART:
+                whole[place] = Area(_around(area.box, larger.box), larger.moves)
+                break
+        else:
+            whole.append(area)
+    return whole
+
+
+def _inside(box: Box, larger: Box) -> float:
+    """The share of a box that lies in a larger one."""
+    wide = min(box[0] + box[2], larger[0] + larger[2]) - max(box[0], larger[0])
+    high = min(box[1] + box[3], larger[1] + larger[3]) - max(box[1], larger[1])
+    return max(0.0, wide) * max(0.0, high) / (box[2] * box[3])
+
+
+def _around(one: Box, other: Box) -> Box:
+    left, top = min(one[0], other[0]), min(one[1], other[1])
+    right = max(one[0] + one[2], other[0] + other[2])
+    low = max(one[1] + one[3], other[1] + other[3])
+    return left, top, right - left, low - top
 
 
 def _camera(before: Picture, now: Picture) -> CameraMotion | None:
