@@ -134,8 +134,12 @@ class Mqtt:
         node: str = "scenewise",
         pairs: Sequence[tuple[Rule, str]] = (),
         off_seconds: float = OFF_SECONDS,
+        reconnect_seconds: int = 1,
     ) -> None:
-        """Connect in the background. Raises MissingExtraError."""
+        """Connect in the background, again after ``reconnect_seconds`` at first.
+
+        Raises MissingExtraError.
+        """
         try:
             from paho.mqtt import client as paho
         except ImportError:
@@ -154,6 +158,7 @@ class Mqtt:
         self._refused: str | None = None
         self._closing = False
         self._client = self._make_client()
+        self._client.reconnect_delay_set(reconnect_seconds, 60)
         self._client.connect_async(broker.host, broker.port, keepalive=KEEPALIVE_SECONDS)
         self._client.loop_start()
 
@@ -211,7 +216,6 @@ class Mqtt:
         if broker.tls:
             client.tls_set()
         client.will_set(self._status, "offline", qos=1, retain=True)
-        client.reconnect_delay_set(1, 60)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         return client

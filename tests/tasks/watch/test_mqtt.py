@@ -52,12 +52,15 @@ def listener(broker: Mosquitto) -> Iterator[Listener]:
     found.close()
 
 
-def delivery(broker: Mosquitto, folder: Path, *, off_seconds: float = 60.0) -> Delivery:
+def delivery(
+    broker: Mosquitto, folder: Path, *, off_seconds: float = 60.0, reconnect_seconds: int = 1
+) -> Delivery:
     transport = Mqtt(
         Broker("127.0.0.1", broker.port, False, None, None),
         node="house",
         pairs=[(DOOR, "cam"), (GATE, "cam")],
         off_seconds=off_seconds,
+        reconnect_seconds=reconnect_seconds,
     )
     return Delivery(Spool(folder / "mqtt.db"), transport, first_wait=0.05)
 
@@ -176,7 +179,8 @@ def test_a_broker_that_is_killed_gets_every_event_when_it_is_back(
     broker: Mosquitto, tmp_path: Path
 ) -> None:
     listener = Listener(broker.port)
-    sink = delivery(broker, tmp_path)
+    # late enough for somebody to listen again before
+    sink = delivery(broker, tmp_path, reconnect_seconds=3)
     for number in range(3):
         sink.send(event(number), None, None)
     assert listener.wait_for(lambda heard: len(ids(listener)) >= 3)
