@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
+from scenewise.encoders.audio import AudioEncoder, AudioQuery
 from scenewise.errors import UsageError
+from scenewise.index.reader import IndexReader
+from scenewise.index.track_plan import SETTING, TrackPlan
 from scenewise.library.core import LibraryCore
 from scenewise.tasks.cut import Cuttable, cut_hits
 from scenewise.tasks.filters import Filters
@@ -20,13 +23,22 @@ from scenewise.tasks.search import (
     search_image,
     search_text,
 )
-from scenewise.tasks.senses import MODALITIES
+from scenewise.tasks.senses import MODALITIES, Ears
 from scenewise.tasks.similar import similar_to
 from scenewise.types import Modality, SearchResult
 
 
 class Searching(LibraryCore):
     """Verbs of ``Library`` that find moments."""
+
+    _audio_encoder: tuple[str, AudioEncoder] | None = None  # the one that was asked last
+
+    def close(self) -> None:
+        """Release the database and the encoders."""
+        if self._audio_encoder is not None:
+            self._audio_encoder[1].close()
+            self._audio_encoder = None
+        super().close()
 
     def search(
         self,
@@ -101,11 +113,36 @@ class Searching(LibraryCore):
         if wish.sees and not (query is None and image is None and not (wish.then or wish.without)):
             encoder = self._source.of(reader.generation)
             calibrator = self._source.calibrator(encoder)
+        ears = self._ears(reader)
         if image is not None:
-            return search_image(reader, encoder, calibrator, image, wish)
+            return search_image(reader, encoder, calibrator, image, wish, ears)
         if query is not None:
-            return search_text(reader, encoder, calibrator, query, wish)
-        return search_classified(reader, encoder, calibrator, wish)
+            return search_text(reader, encoder, calibrator, query, wish, ears)
+        return search_classified(reader, encoder, calibrator, wish, ears)
+
+    def _ears(self, reader: IndexReader) -> Ears | None:
+        """Words to an audio encoder's query, where the library's sound was embedded by one."""
+        name = TrackPlan.from_setting(reader.catalog.setting(SETTING)).audio_encoder
+        if name is None or not reader.catalog.audio_tracks(reader.generation.id, None):
+            return None
+
+        def listen(text: str) -> AudioQuery:
+            from scenewise.encoders.load_audio import load_audio_encoder
+
+            with self._guard:
+                if self._audio_encoder is None or self._audio_encoder[0] != name:
+                    encoder = load_audio_encoder(
+                        name,
+                        device=self._settings.device,
+                        threads=self._settings.threads or 1,
+                        cache_dir=self._settings.cache,
+                    )
+                    if self._audio_encoder is not None:
+                        self._audio_encoder[1].close()
+                    self._audio_encoder = (name, encoder)
+                return self._audio_encoder[1].encode_text(text)
+
+        return listen
 
     def search_many(
         self, queries: Sequence[str], **options: Unpack[SearchOptions]

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import TypedDict
 
 from scenewise.config import expand_user
+from scenewise.encoders.audio import AudioQuery
 from scenewise.encoders.spec import Encoder, Query
-from scenewise.errors import UsageError
+from scenewise.errors import ScenewiseError, UsageError
 from scenewise.index.calibration import FOUND_FROM, Calibrator
 from scenewise.index.reader import IndexReader
 from scenewise.tasks.chains import WITHIN_SECONDS, chain
 from scenewise.tasks.filters import Filters, allowed_chunks
 from scenewise.tasks.hits import Found, Group, best_of, to_result
 from scenewise.tasks.query import When, normalise, readable
-from scenewise.tasks.senses import MODALITIES, Asked, evidence_of
+from scenewise.tasks.senses import MODALITIES, Asked, Ears, evidence_of
 from scenewise.tasks.sight import Look, Sight, Span
 from scenewise.types import Modality, SearchResult, VideoCount
 
@@ -121,13 +122,15 @@ def search_text(
     calibrator: Calibrator | None,
     text: str,
     wish: Wish,
+    ears: Ears | None = None,
 ) -> SearchResult:
     """Moments that words describe. Encoder and calibrator may be None where nothing is looked at.
 
+    ``ears`` makes queries of the audio encoder that the library's sound was embedded by.
     Raises UsageError for a query without words.
     """
     normalise(text)
-    return _Search(reader, encoder, calibrator, wish).answer(text)
+    return _Search(reader, encoder, calibrator, wish, ears).answer(text)
 
 
 def search_image(
@@ -136,6 +139,7 @@ def search_image(
     calibrator: Calibrator | None,
     path: str | Path,
     wish: Wish,
+    ears: Ears | None = None,
 ) -> SearchResult:
     """Moments that look like a picture file. Raises UnreadableMediaError."""
     if encoder is None or not wish.sees:
@@ -144,11 +148,15 @@ def search_image(
 
     picture = load_picture(expand_user(path), encoder.spec.target)
     query = encoder.encode_image(picture)
-    return _Search(reader, encoder, calibrator, wish).answer(str(path), picture=query)
+    return _Search(reader, encoder, calibrator, wish, ears).answer(str(path), picture=query)
 
 
 def search_classified(
-    reader: IndexReader, encoder: Encoder | None, calibrator: Calibrator | None, wish: Wish
+    reader: IndexReader,
+    encoder: Encoder | None,
+    calibrator: Calibrator | None,
+    wish: Wish,
+    ears: Ears | None = None,
 ) -> SearchResult:
     """Moments to which a classifier gives its label; an encoder is for further words alone.
 
@@ -156,7 +164,7 @@ def search_classified(
     """
     if not wish.sees:
         raise UsageError("a classifier looks at pictures: add visual to what is searched.")
-    return _Search(reader, encoder, calibrator, wish).answer(None)
+    return _Search(reader, encoder, calibrator, wish, ears).answer(None)
 
 
 class _Search:
@@ -168,7 +176,9 @@ class _Search:
         encoder: Encoder | None,
         calibrator: Calibrator | None,
         wish: Wish,
+        ears: Ears | None = None,
     ) -> None:
+        self._ears = ears
         self._reader = reader
         self._encoder = encoder
         self._calibrator = calibrator
@@ -210,11 +220,27 @@ class _Search:
             assert self._encoder is not None
             sight = self._sight(self._encoder.encode_query(normalise(text)))
         evidence = evidence_of(
-            self._reader, readable(text), self._heard_from, frozenset(wish.modalities)
+            self._reader,
+            readable(text),
+            self._heard_from,
+            frozenset(wish.modalities),
+            self._heard(text),
         )
         if not wish.sees:
             self._note_what_lacks()
         return Asked(self._reader, sight, evidence)
+
+    def _heard(self, text: str) -> AudioQuery | None:
+        """The words for the sound that was embedded. Without its encoder the rest still answers."""
+        if self._ears is None or "audio" not in self._wish.modalities:
+            return None
+        try:
+            query = self._ears(normalise(text))
+        except ScenewiseError as error:
+            self._notes.append(f"sound was not searched by these words: {error}")
+            return None
+        self._notes += query.notes
+        return query
 
     def _sight(self, query: Query) -> Sight:
         assert self._encoder is not None

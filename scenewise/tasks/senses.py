@@ -6,11 +6,12 @@ know. A sense of which the library holds nothing is not asked, and its modules a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
+from scenewise.encoders.audio import AudioQuery
 from scenewise.index.catalog import Chunk
 from scenewise.index.reader import IndexReader
 from scenewise.tasks.evidence import Evidence
@@ -19,6 +20,7 @@ from scenewise.tasks.hits import Found, Group, best_of
 from scenewise.tasks.sight import Seen, Span, highest
 from scenewise.types import Modality, Why
 
+Ears = Callable[[str], AudioQuery]  # words, as an audio encoder takes them
 MODALITIES: tuple[Modality, ...] = ("visual", "text", "audio")
 EVIDENCE = 200  # spans of each other sense that are taken into account
 LOOKED_AT = 20  # videos that were read or heard of, at which the encoder looks all the same
@@ -177,6 +179,7 @@ def evidence_of(
     text: str,
     allowed: set[int] | None,
     modalities: frozenset[Modality],
+    audio_query: AudioQuery | None = None,
 ) -> list[Evidence]:
     """What is read and heard of some words, where the library holds anything to read or hear."""
     there = reader.catalog.senses() & modalities
@@ -188,5 +191,5 @@ def evidence_of(
     if "audio" in there:
         from scenewise.tasks.hearing import find_sounds
 
-        found += find_sounds(reader, text, allowed, limit=EVIDENCE)
+        found += find_sounds(reader, text, allowed, audio_query=audio_query, limit=EVIDENCE)
     return found

@@ -6,15 +6,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from colour_encoder import load_colours
 from colour_films import write_colours
 
+from scenewise.encoders import load_audio
+from scenewise.encoders.audio import AudioQuery
 from scenewise.errors import UsageError
 from scenewise.index.catalog import Catalog
-from scenewise.index.records import TextKind, TextSegment, Track
+from scenewise.index.records import AudioWindows, TextKind, TextSegment, Track
+from scenewise.index.track_plan import SETTING, TrackPlan
 from scenewise.library import Library
-from scenewise.types import Modality, Moment, SearchResult
+from scenewise.types import Modality, Moment, SearchResult, Sound
 
 SCENES = {
     "harbour": [("black", 4.0), ("red", 4.0), ("black", 4.0)],
@@ -218,3 +222,79 @@ def test_every_occurrence_counts_the_senses_together(library: Library) -> None:
         "office": 1,
         "speech": 1,
     }
+
+
+# ---- sound
+
+
+class FakeEars:
+    """An audio encoder of four sounds, each an axis."""
+
+    sounds = ("rain", "bell", "engine", "voice")
+    loaded = 0
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        FakeEars.loaded += 1
+        self.closed = False
+
+    def encode_text(self, text: str) -> AudioQuery:
+        vector = np.array([float(sound in text) for sound in self.sounds], np.float32)
+        return AudioQuery(text, vector / max(1.0, float(np.linalg.norm(vector))))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def sounding(library: Library, films: Path, tmp_path: Path) -> Path:
+    """A library of the films with music in one, and another one's sound as vectors."""
+    directory = library.backup(tmp_path / "sounding")
+    with Catalog.open(directory, write=True) as catalog:
+        music = Track("sound", "test", sounds=(Sound("music", 2.0, 6.0, 0.9),))
+        catalog.commit_tracks(catalog.resolve(str(films / "office.mp4")), [music])
+        for name in SCENES:
+            vectors = np.full((12, 4), 0.1, np.float32)
+            if name == "market":
+                vectors[7:10] = (0, 1, 0, 0)  # a bell from 7 to 10 s
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            starts = np.arange(12, dtype=np.float64)
+            audio = AudioWindows(starts, starts + 1, vectors)
+            track = Track("audio", "fake", audio=audio)
+            catalog.commit_tracks(catalog.resolve(str(films / f"{name}.mp4")), [track])
+        catalog.set_setting(SETTING, TrackPlan(audio_encoder="fake").to_setting())
+    return directory
+
+
+def test_a_sound_is_found_by_its_name(sounding: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_audio, "load_audio_encoder", FakeEars)
+    with Library.open(sounding, load=load_colours) as library:
+        hit = first(library.search("music"))
+        assert (name(hit), hit.start, hit.end) == ("office", 2.0, 6.0)
+        assert "sound" in {why.kind for why in hit.why}
+
+
+def test_sound_in_words_is_found_by_the_audio_encoder(
+    sounding: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load_audio, "load_audio_encoder", FakeEars)
+    FakeEars.loaded = 0
+    with Library.open(sounding, load=load_colours) as library:
+        hit = first(library.search("a bell", modalities=["audio"]))
+        assert name(hit) == "market"
+        assert 6.0 <= hit.start < hit.end <= 11.0
+        assert {why.kind for why in hit.why} == {"audio"}
+        library.search("a bell")
+        assert FakeEars.loaded == 1  # and kept
+        library.search("a bell", modalities=["visual", "text"])
+        ears = library._audio_encoder
+        assert ears is not None
+    assert isinstance(ears[1], FakeEars)
+    assert ears[1].closed
+
+
+def test_without_its_audio_encoder_the_rest_answers_and_says_so(sounding: Path) -> None:
+    with Library.open(sounding, load=load_colours) as library:
+        result = library.search("ferry")
+        assert name(first(result)) == "harbour"
+        assert "sound was not searched by these words" in result.notes[0]
+        assert library.search("ferry", modalities=["text"]).notes == ()
