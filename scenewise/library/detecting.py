@@ -7,7 +7,6 @@ from pathlib import Path
 
 from scenewise.errors import UsageError
 from scenewise.library.core import LibraryCore
-from scenewise.tasks import detect as detecting
 from scenewise.tasks.detections import Detections
 
 
@@ -37,6 +36,8 @@ class Detecting(LibraryCore):
         >>> for track in library.detect("yard.mp4", ["a dog", "a car"]).tracks:  # doctest: +SKIP
         ...     print(track.label, track.probability, track.start, track.end)
         """
+        from scenewise.tasks import detect as detecting  # other verbs load no decoder
+
         wanted = _labels(labels)
         path, video_id = self._file_of(video)
         if model is not None:
