@@ -32,6 +32,7 @@ from scenewise.cli import (
     managing,
     models,
     searching,
+    summarizing,
     training,
     watching,
 )
@@ -84,6 +85,7 @@ app.command("annotate")(annotating.annotate)
 app.command("train-classifier")(training.train_classifier)
 app.command("teach")(training.teach)
 app.add_typer(training.app, name="classifiers")
+app.command("summarize")(summarizing.summarize)
 app.command("list")(managing.list_videos)
 app.command("stats")(managing.stats)
 app.command("remove")(managing.remove)

@@ -12,11 +12,14 @@ from scenewise.library.filling import Filling
 from scenewise.library.labelling import Labelling
 from scenewise.library.locating import Locating
 from scenewise.library.searching import Searching
+from scenewise.library.summarizing import Summarizing
 from scenewise.library.training import Training
 from scenewise.library.watching import Watching
 
 
-class Library(Filling, Annotating, Searching, Locating, Labelling, Watching, Training, Detecting):
+class Library(
+    Filling, Annotating, Searching, Locating, Labelling, Watching, Training, Detecting, Summarizing
+):
     """A folder that holds what was indexed, for one encoder. Nothing is loaded before its use.
 
     >>> from scenewise import Library

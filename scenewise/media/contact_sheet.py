@@ -42,15 +42,22 @@ class SheetStyle:
 
 
 def write_contact_sheet(
-    hits: Sequence[Moment], path: str | Path, *, title: str = "", style: SheetStyle | None = None
+    hits: Sequence[Moment],
+    path: str | Path,
+    *,
+    title: str = "",
+    style: SheetStyle | None = None,
+    lines: Sequence[str] | None = None,
 ) -> Path:
     """Draw the hits and write them as PNG, JPEG or WebP, by the suffix; replaces a file whole.
+
+    ``lines`` stand below the pictures in place of match and path, one for each hit.
 
     Raises UsageError for another suffix or no hits, StorageError where it cannot be written.
     """
     path = Path(path)
     check_suffix(path)
-    sheet = draw_contact_sheet(hits, title=title, style=style)
+    sheet = draw_contact_sheet(hits, title=title, style=style, lines=lines)
     aside = path.with_name(f".{path.name[-80:]}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +79,11 @@ def check_suffix(path: Path) -> None:
 
 
 def draw_contact_sheet(
-    hits: Sequence[Moment], *, title: str = "", style: SheetStyle | None = None
+    hits: Sequence[Moment],
+    *,
+    title: str = "",
+    style: SheetStyle | None = None,
+    lines: Sequence[str] | None = None,
 ) -> Image.Image:
     """The sheet as a picture. A hit that cannot be shown has an empty cell with the reason.
 
@@ -107,12 +118,13 @@ def draw_contact_sheet(
         top = head + place // columns * step
         _draw_cell(sheet, (left, top), thumbnail, style, small)
         top += style.cell_height + round(style.text_size * 0.4)
-        mark = f"#{hit.rank}  {hit.match:.2f}"
+        mark = f"#{hit.rank}  {hit.match:.2f}" if lines is None else f"{hit.rank}"
         draw.text((left, top), mark, style.ink, text)
         times = f"{clock(hit.start)} - {clock(hit.end)}"
         right = left + style.cell_width - round(text.getlength(times))
         draw.text((right, top), times, style.ink, text)
-        name = _shorten(names[place], small, style.cell_width, keep_end=True)
+        below = names[place] if lines is None else lines[place]
+        name = _shorten(below, small, style.cell_width, keep_end=lines is None)
         draw.text((left, top + round(style.text_size * 1.35)), name, style.faint, small)
     return sheet
 
