@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from colour_encoder import ColourEncoder
 from colour_films import write_colours
+from generated_sound import RATE, bang, noise
 
 from scenewise.errors import UsageError
 from scenewise.index.calibration import Calibrator
 from scenewise.media.film import FilmSettings, write_film
+from scenewise.media.film import Sound as SoundTrack
 from scenewise.media.motion import MotionTracker
+from scenewise.media.sounds import SoundDetector
 from scenewise.metrics.counts import poisson_interval
 from scenewise.tasks.watch.intake import Senses
 from scenewise.tasks.watch.rule import Line, Rule, Zone
@@ -162,3 +165,31 @@ def test_what_moves_through_a_line_is_counted_from_pixels_to_event(tmp_path: Pat
     assert 7.5 <= second <= 8.5
     (entered,) = (event for event in found.events if event.rule == "zone")
     assert 5.0 <= entered.time <= 6.0
+
+
+def test_what_is_heard_is_raised_from_samples_to_event(tmp_path: Path) -> None:
+    """Noise for six seconds, a bang at three, then eight seconds of digital silence."""
+    samples = np.concatenate([noise(6.0, -35.0), np.zeros(8 * RATE, np.float32)])
+    loud = bang()
+    samples[3 * RATE : 3 * RATE + len(loud)] += loud
+    picture = np.zeros((48, 64, 3), np.uint8)
+    path = tmp_path / "bang.mp4"
+    write_film(
+        path,
+        [picture] * 140,
+        FilmSettings(frame_rate=Fraction(10), gop=10),
+        sound=SoundTrack(samples[None], RATE),
+    )
+    rules = [
+        Rule(name="bang", sound="onset"),
+        Rule(name="silence", sound="silence", dwell_seconds=4),
+    ]
+    encoder = ColourEncoder("colours")
+    senses = Senses(listener=SoundDetector)
+    found = run_trial([path], rules, encoder, Calibrator(encoder), None, senses=senses)
+    assert [event.rule for event in found.events] == ["bang", "silence"]
+    onset, silence = found.events
+    assert onset.why[0].start == pytest.approx(3.0, abs=0.1)
+    assert 3.0 <= onset.time <= 4.5  # onsets are told 0.6 s late
+    assert silence.why[0].start == pytest.approx(6.0, abs=0.2)
+    assert 10.0 <= silence.time <= 11.0
