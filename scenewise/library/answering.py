@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ from scenewise.types import Answer, Caption, Moment, Segment
 
 if TYPE_CHECKING:
     from scenewise.tasks.language.model import VideoLanguageModel
+
+_LIBRARY_HITS = 100  # of one search, that an answer looks at
 
 
 class Answering(Searching):
@@ -150,15 +152,16 @@ class Answering(Searching):
         encoder = self._source.of(reader.generation)
         seen_by = Wording(encoder, cache=self._settings.cache)
 
-        def hits(sentence: str, limit: int) -> tuple[Moment, ...]:
-            return self.search(sentence, top_k=limit).hits
+        @cache  # what is seen and what is said come from one search
+        def hits(sentence: str) -> tuple[Moment, ...]:
+            return self.search(sentence, top_k=_LIBRARY_HITS).hits
 
         def is_read(hit: Moment) -> bool:
             return bool(hit.why) and all(why.modality == "text" for why in hit.why)
 
         return Witness(
-            lambda sentence, limit: [hit for hit in hits(sentence, limit) if not is_read(hit)],
-            lambda sentence, limit: [hit for hit in hits(sentence, limit) if is_read(hit)],
+            lambda sentence, limit: [hit for hit in hits(sentence) if not is_read(hit)][:limit],
+            lambda sentence, limit: [hit for hit in hits(sentence) if is_read(hit)][:limit],
             lambda hit: self._footage(hit.video_id).footage,
             encoder,
             self._calibrator(encoder),

@@ -30,6 +30,7 @@ from scenewise.types import Label
 logger = logging.getLogger(__name__)
 
 CERTAIN, PROBABLE, POSSIBLE = 0.8, 0.5, 0.2  # from here on it is said plainly, with doubt, at all
+LEAST_MEMBER = 0.05  # of a broader word's likeliest part: two words in five are animals
 # Broader words, narrow before wide. Among a thing's kinds stands also who is seen with it, so
 # these alone are taken as what it is.
 # fmt: off
@@ -129,7 +130,7 @@ class Wording:
         while len(found) < limit:
             best = int(left.argmax())
             label, members = Label(self.vocabulary[best].label, float(left[best])), self._like(best)
-            if label.probability < PROBABLE:
+            if LEAST_MEMBER <= label.probability < PROBABLE:
                 for broader in BROADER:
                     inside = self.of_kind(broader)
                     total = float(left[inside].sum())

@@ -12,7 +12,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from scenewise.encoders.spec import Concepts, EncoderSpec, FloatArray, Query, WindowFeatures
+from scenewise.encoders.spec import (
+    Concepts,
+    EncoderSpec,
+    FloatArray,
+    Query,
+    WindowFeatures,
+)
 from scenewise.encoders.vocabulary import Concept
 from scenewise.errors import EncoderError, UnknownEncoderError
 from scenewise.media.target import Target
@@ -89,7 +95,7 @@ def load_colours(
     cache_dir: Path | None,
     progress: Callable[[str], None] | None = None,
 ) -> ColourEncoder:
-    """``colours``, or ``colour-clips`` for clips of 4 frames, or ``deadly`` (see below)."""
+    """``colours``, or ``colour-clips`` for clips of 4 frames, or one of those below."""
     if name == "colours":
         return ColourEncoder(name, runtime)
     if name == "colour-clips":
@@ -99,6 +105,33 @@ def load_colours(
     if name == "broken":
         return BrokenEncoder(name, runtime)
     raise UnknownEncoderError(f"the encoder {name!r} is unknown")
+
+
+class WordlessEncoder:
+    """One of CLIP's kind: vectors that can be compared with words, no concepts and no words."""
+
+    def __init__(self) -> None:
+        self._colours = ColourEncoder("wordless")
+        self.spec = self._colours.spec
+        self.score = self._colours.score
+        self.encode_image = self._colours.encode_image
+        self.close = self._colours.close
+        self.asked: list[str] = []
+
+    def encode_windows(self, frames: npt.NDArray[np.uint8]) -> WindowFeatures:
+        return WindowFeatures(self._colours.encode_windows(frames).vectors)
+
+    def encode_query(self, text: str) -> Query:
+        self.asked.append(text)
+        return self._colours.encode_query(text)
+
+    def explain(self, query: Query, features: WindowFeatures) -> tuple[Why, ...]:
+        return (Why("similarity", f"{float((features.vectors @ query.vector).max()):.2f}"),)
+
+
+def load_wordless(name: str, **_: object) -> WordlessEncoder:
+    """That one, whatever it is called."""
+    return WordlessEncoder()
 
 
 class DeadlyEncoder(ColourEncoder):

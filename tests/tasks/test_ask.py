@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from chat_server import Asked, Reply, chat_server, says
-from colour_encoder import load_colours
+from colour_encoder import load_colours, load_wordless
 from colour_films import write_colours
 
 from scenewise.config import Settings
 from scenewise.errors import LibraryNotFoundError, ModelError, UsageError
 from scenewise.library import Library
+from scenewise.tasks.ask import answer
+from scenewise.tasks.questions import parse_question
 from scenewise.types import Answer
 
 SCENES = [("green", 3.0), ("red", 3.0), ("blue", 3.0), ("red", 2.0), ("yellow", 3.0)]
@@ -189,6 +192,28 @@ def test_choices_that_are_none_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         library.ask("What is it?", "film.mp4", choices=choices)
+
+
+# ---- an encoder that learnt from captions
+
+
+def test_an_encoder_without_words_of_its_own_answers_too(films: Path, tmp_path: Path) -> None:
+    settings = Settings(cache=tmp_path)
+    with Library.open(
+        tmp_path / "none", encoder="wordless", load=load_wordless, settings=settings
+    ) as opened:
+        film = films / "film.mp4"
+        seen = opened.ask("When is it blue?", film)
+        assert spans(seen) == [(6.0, 9.0)]
+        assert opened.ask("Does the blue one explode?", film).notes == ()
+        witness = opened._witness(film)
+        there = witness.seen("yellow", 1)
+        sure = replace(witness, seen=lambda *_: [replace(hit, match=0.9) for hit in there])
+        assert answer(parse_question("What colour is the car?"), sure).text == "Yellow."
+        chosen = opened.ask("What is it?", films / "other.mp4", choices=["cyan", "magenta"])
+        assert chosen.text == "magenta"
+        (caption,) = opened.caption(film, motion=False)
+        assert "text: “The price" in caption.text
 
 
 # ---- a library

@@ -8,35 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from colour_encoder import COLOURS, ColourEncoder
+from colour_encoder import COLOURS, ColourEncoder, WordlessEncoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenewise.encoders.spec import Query, WindowFeatures
+from scenewise.encoders.spec import WindowFeatures
 from scenewise.encoders.vocabulary import Concept, load_vocabulary
 from scenewise.tasks.wording import POSSIBLE, PROBABLE, Wording, hedged, with_article
 from scenewise.types import Label
 
 WORDS = load_vocabulary()
 PLACE = {concept.label: concept.index for concept in WORDS}
-
-
-class WordlessEncoder:
-    """One of CLIP's kind: vectors that can be compared with words, and no words of its own."""
-
-    def __init__(self) -> None:
-        self._colours = ColourEncoder("wordless")
-        self.spec = self._colours.spec
-        self.score = self._colours.score
-        self.explain = self._colours.explain
-        self.encode_windows = self._colours.encode_windows
-        self.encode_image = self._colours.encode_image
-        self.close = self._colours.close
-        self.asked: list[str] = []
-
-    def encode_query(self, text: str) -> Query:
-        self.asked.append(text)
-        return self._colours.encode_query(text)
 
 
 def frames(colour: str, count: int = 2) -> npt.NDArray[Any]:
@@ -78,6 +60,13 @@ def test_words_that_share_a_kind_make_it_likely(
     shares = {name: share for name, share in shares.items() if name.replace("_", " ") in PLACE}
     assert shares
     assert [label.name for label in words.choose(likely(**shares))] == names
+
+
+def test_nothing_is_named_where_all_words_are_alike(words: Wording) -> None:
+    """Two in five words name animals: many small shares are no animal."""
+    even = np.full(len(WORDS), 1 / len(WORDS))
+    even[words.of_kind("animal")] *= 1.6
+    assert words.choose(even) == []
 
 
 def test_a_kind_limits_what_is_named(words: Wording) -> None:
