@@ -126,10 +126,10 @@ def _address(url: str) -> httpx2.URL:
 
 
 def shown(address: httpx2.URL) -> str:
-    """Without user, password and query: those may be secrets."""
+    """Without user, password, path and query: any of them may be a secret."""
     port = f":{address.port}" if address.port is not None else ""
-    more = "?…" if address.query else ""
-    return f"{address.scheme}://{address.host}{port}{address.path}{more}"
+    more = "/…" if address.path not in ("", "/") or address.query else ""
+    return f"{address.scheme}://{address.host}{port}{more}"
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import subprocess
@@ -218,6 +219,19 @@ def test_no_event_is_lost_when_either_side_is_killed(tmp_path: Path, receiver: R
     assert len(set(told)) == len(told) >= 12 + 21 + 30 + 39
 
 
+def test_a_user_in_the_address_is_sent_and_not_shown(tmp_path: Path, receiver: Receiver) -> None:
+    hook = Webhook(receiver.url.replace("://", "://me:p%40ss@"))
+    sink = Delivery(Spool(tmp_path / "hook.db"), hook)
+    sent = send(sink, 1)
+    assert receiver.wait_for_taken(1)
+    sink.close(5)
+    assert receiver.ids == sent
+    basic = "Basic " + base64.b64encode(b"me:p@ss").decode()
+    assert receiver.requests[0][0]["Authorization"] == basic
+    assert "p@ss" not in hook.name
+    assert "p%40ss" not in hook.name
+
+
 @pytest.mark.parametrize("url", ["", "ftp://host/x", "host/x", "http://", "http://h:port/"])
 def test_an_address_that_is_none_is_told(url: str) -> None:
     with pytest.raises(UsageError, match=r"https://host/path"):
@@ -225,6 +239,6 @@ def test_an_address_that_is_none_is_told(url: str) -> None:
 
 
 def test_nothing_secret_is_shown() -> None:
-    hook = Webhook("https://user:hunter2@host:8443/in?key=hunter2", secret="hunter2")
-    assert hook.name == "the webhook https://host:8443/in?…"
+    hook = Webhook("https://user:hunter2@host:8443/in/hunter2?key=hunter2", secret="hunter2")
+    assert hook.name == "the webhook https://host:8443/…"
     hook.close()
