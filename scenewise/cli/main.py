@@ -31,6 +31,7 @@ from scenewise.cli import (
     locating,
     managing,
     models,
+    recommending,
     searching,
     summarizing,
     training,
@@ -86,6 +87,8 @@ app.command("train-classifier")(training.train_classifier)
 app.command("teach")(training.teach)
 app.add_typer(training.app, name="classifiers")
 app.command("summarize")(summarizing.summarize)
+app.command("recommend")(recommending.recommend)
+app.command("duplicates")(recommending.duplicates)
 app.command("list")(managing.list_videos)
 app.command("stats")(managing.stats)
 app.command("remove")(managing.remove)

@@ -11,6 +11,7 @@ from scenewise.library.detecting import Detecting
 from scenewise.library.filling import Filling
 from scenewise.library.labelling import Labelling
 from scenewise.library.locating import Locating
+from scenewise.library.recommending import Recommending
 from scenewise.library.searching import Searching
 from scenewise.library.summarizing import Summarizing
 from scenewise.library.training import Training
@@ -18,7 +19,16 @@ from scenewise.library.watching import Watching
 
 
 class Library(
-    Filling, Annotating, Searching, Locating, Labelling, Watching, Training, Detecting, Summarizing
+    Filling,
+    Annotating,
+    Searching,
+    Locating,
+    Labelling,
+    Watching,
+    Training,
+    Detecting,
+    Summarizing,
+    Recommending,
 ):
     """A folder that holds what was indexed, for one encoder. Nothing is loaded before its use.
 
