@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import tempfile
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "windows"
 LIMIT_BYTES = 2 << 30
+_OLD_SECONDS = 86_400  # no file takes so long to be written
 _FIELDS = ("starts", "ends", "times", "vectors", "duration")
 
 
@@ -105,6 +107,10 @@ class WindowFiles:
 
     def _shrink(self, keep: Path) -> None:
         """Delete what was used longest ago, until the folder is small enough."""
+        for part in self._folder.glob("*.part"):  # of a process that was killed
+            with contextlib.suppress(OSError):
+                if time.time() - part.stat().st_mtime > _OLD_SECONDS:
+                    part.unlink()
         files = []
         for path in self._folder.glob("*.npz"):
             with contextlib.suppress(FileNotFoundError):  # another process shrinks, too

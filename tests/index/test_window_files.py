@@ -69,6 +69,18 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
     assert left == [names[0], names[2], names[3]]
 
 
+def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
+    files = WindowFiles(tmp_path)
+    files.put("ab" * 16, SPEC, SAMPLING, windows("ab" * 16))
+    old, new = tmp_path / FOLDER / "old.part", tmp_path / FOLDER / "new.part"
+    old.write_bytes(b"half")
+    new.write_bytes(b"half")
+    os.utime(old, (1e9, 1e9))
+    files.put("cd" * 16, SPEC, SAMPLING, windows("cd" * 16))
+    assert not old.exists()
+    assert new.exists()  # another process may be writing it
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     (tmp_path / FOLDER).write_text("a file in the way", "utf-8")
     files = WindowFiles(tmp_path)

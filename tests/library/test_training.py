@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -186,3 +189,29 @@ def test_the_cache_is_keyed_by_the_encoder(clips: Path, tmp_path: Path) -> None:
         two.train_classifier("heat", folder)
         assert two.classifier("heat").encoder_digest != first
     assert ColourEncoder("colours").spec.digest() == first
+
+
+def test_using_a_classifier_loads_no_training(clips: Path, library: Library) -> None:
+    """A search or a watch that uses a classifier must not wait for scikit-learn."""
+    with library:
+        library.train_classifier("heat", clips)
+        directory = library.directory
+    code = (
+        "import sys, numpy\n"
+        "from pathlib import Path\n"
+        "from scenewise.library import Library\n"
+        "from scenewise.encoders.spec import WindowFeatures\n"
+        "library = Library.open(Path(sys.argv[1]))\n"
+        "rows = library.classifier('heat').probabilities(WindowFeatures(numpy.eye(8)))\n"
+        "assert rows.shape == (8, 2)\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(directory)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert {"sklearn", "scipy", "torch", "av", "cv2"}.isdisjoint(done.stdout.split())
