@@ -2,14 +2,16 @@
 # gi has no types, and exists for the system's Python alone
 """An RTSP server of GStreamer's, for the tests; run by the system's Python, which has gi.
 
-    /usr/bin/python3 rtsp_server.py PORT FILE.mp4 [MOUNTS]
+    /usr/bin/python3 rtsp_server.py PORT FILE.mp4 [MOUNTS [LOG]]
 
 Serves the H.264 picture of a film over and over, without encoding it again, at /0, /1, … of
 127.0.0.1:PORT (0: any free port), live: every client sees the same. Prints the port once it
-listens.
+listens. Into LOG goes a line for each keyframe that is sent: mount, wall time, seconds of the film.
 """
 
 import sys
+import time
+from pathlib import Path
 
 import gi
 
@@ -24,7 +26,10 @@ class Loop:
     def __init__(self, film):
         self.packets, self.caps, self.length = read(film)
 
-    def feed(self, media):
+    def feed(self, media, number, log):
+        if log is not None:
+            pad = media.get_element().get_by_name("pace").get_static_pad("src")
+            pad.add_probe(Gst.PadProbeType.BUFFER, self._note, number, log)
         source = media.get_element().get_by_name("film")
         source.set_property("caps", self.caps)
         state = {"place": 0, "round": 0}
@@ -43,6 +48,13 @@ class Loop:
                 state["place"], state["round"] = 0, state["round"] + 1
 
         source.connect("need-data", need)
+
+    def _note(self, _pad, info, number, log):
+        buffer = info.get_buffer()
+        if not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT):
+            at = buffer.pts % self.length / Gst.SECOND
+            print(number, f"{time.time():.4f} {at:.3f}", file=log, flush=True)
+        return Gst.PadProbeReturn.OK
 
 
 def read(film):
@@ -70,6 +82,7 @@ def main():
     Gst.init(None)
     port, film = sys.argv[1], sys.argv[2]
     mounts = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    log = Path(sys.argv[4]).open("a") if len(sys.argv) > 4 else None  # noqa: SIM115 # open to the end
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(port)
@@ -78,11 +91,13 @@ def main():
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(
             "( appsrc name=film is-live=false format=time block=true max-bytes=200000 "
-            "! identity sync=true ! video/x-h264,stream-format=byte-stream,alignment=au "
+            "! identity name=pace sync=true ! video/x-h264,stream-format=byte-stream,alignment=au "
             "! rtph264pay name=pay0 )"
         )
         factory.set_shared(True)
-        factory.connect("media-configure", lambda _factory, media: loop.feed(media))
+        factory.connect(
+            "media-configure", lambda _factory, media, n=number: loop.feed(media, n, log)
+        )
         server.get_mount_points().add_factory(f"/{number}", factory)
     server.attach(None)
     print(server.get_bound_port(), flush=True)

@@ -17,7 +17,7 @@ from scenewise.encoders.spec import EncoderSpec
 from scenewise.media.live import LiveFrame, LiveSound, LiveStream, Samples, Wanted
 from scenewise.media.live_clock import Ticks
 from scenewise.media.motion import MovingBox
-from scenewise.media.scale import Scaler, orientation_of
+from scenewise.media.scale import Rotation, Scaler, orientation_of
 from scenewise.media.target import Target
 from scenewise.tasks.watch.mailbox import Instant, Mailbox, Picture
 from scenewise.types import Sound
@@ -111,6 +111,7 @@ class Intake:
             # another connection: its background is not that of the one before
             self._connections = self.stream.counts.connections
             self._windows.clear()
+            self._scalers.clear()
             if self._senses.follower is not None:
                 self._follower = self._senses.follower()
         if item.followed and self._follower is not None:
@@ -172,7 +173,11 @@ class _Scalers:
     def __init__(self, target: Target) -> None:
         self._window = target
         self._form: tuple[object, ...] = ()
+        self._orientation: tuple[Rotation, bool] = (0, False)
         self._made: dict[Target, Scaler] = {}
+
+    def clear(self) -> None:
+        self._form = ()
 
     def window(self, item: LiveFrame) -> Picture:
         return self._picture(self._window, item)
@@ -185,11 +190,13 @@ class _Scalers:
 
     def _picture(self, target: Target, item: LiveFrame) -> Picture:
         frame = item.frame
-        rotation, mirrored = orientation_of(frame)
-        form = (frame.width, frame.height, frame.format.name, rotation, mirrored, item.pixel_aspect)
+        form = (frame.width, frame.height, frame.format.name, item.pixel_aspect)
         if form != self._form:
+            # not asked of each frame: one that was asked lives until the garbage is collected
+            self._orientation = orientation_of(frame)
             self._form = form
             self._made.clear()
+        rotation, mirrored = self._orientation
         scaler = self._made.get(target)
         if scaler is None:
             scaler = self._made[target] = Scaler(
