@@ -65,7 +65,7 @@ class TrackExtractor:
         """``threads`` of each model."""
         self.plan = plan or TrackPlan()
         self._threads = threads
-        self._text_reader: TextReader | None = None
+        self.text_reader: TextReader | None = None
         self._speech_reader: SpeechReader | None = None
 
     def load(self) -> None:
@@ -73,10 +73,10 @@ class TrackExtractor:
 
         Raises EncoderError (MissingExtraError where a package is missing), UsageError.
         """
-        if self.plan.ocr_fps is not None and self._text_reader is None:
+        if self.plan.ocr_fps is not None and self.text_reader is None:
             from scenewise.media.ocr import TextReader
 
-            self._text_reader = TextReader(self._threads)
+            self.text_reader = TextReader(self._threads)
         if self.plan.speech_model is not None and self._speech_reader is None:
             from scenewise.media.speech import SpeechReader
 
@@ -115,9 +115,9 @@ class TrackExtractor:
         )
 
     def _ocr(self, spec: str, path: Path) -> Track:
-        assert self._text_reader is not None  # load() was called
+        assert self.text_reader is not None  # load() was called
         assert self.plan.ocr_fps is not None
-        lines = self._text_reader.read(path, fps=self.plan.ocr_fps)
+        lines = self.text_reader.read(path, fps=self.plan.ocr_fps)
         return Track("ocr", spec, texts=_segments("ocr", lines))
 
     def _speech(self, spec: str, path: Path, info: MediaInfo) -> Track:

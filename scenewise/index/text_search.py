@@ -57,16 +57,19 @@ class TextSearch:
         expression: str,
         only: Collection[int] | None,
         limit: int,
+        *,
+        ranked: bool = True,
     ) -> list[TextLine]:
         """Lines that a full-text expression matches, best first by BM25.
 
-        ``only`` are chunks; None means all that have a file that is there.
+        ``only`` are chunks; None means all that have a file that is there. Not ``ranked``: any of
+        them, the oldest first, without a look at the others.
         """
         # CROSS JOIN keeps the order of the loops: rows come ranked, and LIMIT ends the work
         return self._lines(
             f"{table} CROSS JOIN text_line l ON l.id = {table}.rowid",
             f"{table} MATCH ?",
-            f"ORDER BY {table}.rank",
+            f"ORDER BY {table}.rank" if ranked else "",
             [expression],
             generation_id,
             only,

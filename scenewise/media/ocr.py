@@ -30,8 +30,13 @@ from scenewise.media.target import Target
 LONGEST_SIDE = 1280  # pixels: larger pictures are scaled down to this
 _BLOCK = 8  # pixels: changes are looked for in squares of this side
 _SAME = 10.0  # grey levels by which the mean of a square may differ: compression does that much
-_LEAST_SCORE = 0.6  # of a recognised line
-_LEAST_SCORE_SHORT = 0.9  # of one letter, which textures often look like
+# Where the detector doubts that there is text, or it is a letter or two, which textures often look
+# like, the recogniser must be sure.
+_LEAST_DETECTION = 0.3
+_SURE_DETECTION = 0.5
+_LEAST_SCORE, _SURE_SCORE = 0.6, 0.9
+_FEW_LETTERS = 2
+_FIRST_CHARACTER = "\u2e80"  # where Unicode's Chinese and Japanese begin
 _SAME_PLACE = 0.5  # intersection over union
 _SAME_TEXT = 0.85  # ratio of SequenceMatcher, for one line read in two ways
 
@@ -54,7 +59,7 @@ def _missing() -> MissingExtraError:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TextBox:
     """One line of text in one picture: four corners in pixels, clockwise from the upper left."""
 
@@ -109,20 +114,28 @@ class TextReader:
             return before
         self.detected += 1
         found = []
-        for corners in self._detect(picture):
+        for corners, certainty in self._detect(picture):
             known = before.same(corners, grey)
-            box = known if known is not None else self._recognise(picture, corners)
+            box = known if known is not None else self._recognise(picture, corners, certainty)
             if box is not None:
                 found.append(box)
         return _Seen(grey, tuple(sorted(found, key=lambda box: _reading_order(box.bounds))))
 
-    def _detect(self, picture: Picture) -> list[npt.NDArray[np.float32]]:
+    def _detect(self, picture: Picture) -> list[tuple[npt.NDArray[np.float32], float]]:
+        """Corners (4, 2) and the detector's score of each box."""
         bgr = np.ascontiguousarray(picture[:, :, ::-1])
         result = self._engine(bgr, use_det=True, use_cls=False, use_rec=False)
-        boxes = getattr(result, "boxes", None)
-        return [] if boxes is None else [np.asarray(box, np.float32) for box in boxes]
+        boxes, scores = getattr(result, "boxes", None), getattr(result, "scores", None)
+        if boxes is None or scores is None:
+            return []
+        return [
+            (np.asarray(box, np.float32), float(score))
+            for box, score in zip(boxes, scores, strict=True)
+        ]
 
-    def _recognise(self, picture: Picture, corners: npt.NDArray[np.float32]) -> TextBox | None:
+    def _recognise(
+        self, picture: Picture, corners: npt.NDArray[np.float32], certainty: float
+    ) -> TextBox | None:
         crop = _upright(picture, corners)
         if crop is None:
             return None
@@ -133,9 +146,12 @@ class TextReader:
         if not result.txts:
             return None
         text, score = " ".join(str(result.txts[0]).split()), float(result.scores[0])
-        letters = sum(letter.isalnum() for letter in text)
-        least = _LEAST_SCORE_SHORT if letters == 1 else _LEAST_SCORE
-        if letters == 0 or score < least:
+        # a Chinese character says as much as some letters
+        letters = sum(1 + (letter >= _FIRST_CHARACTER) for letter in text if letter.isalnum())
+        few = letters <= _FEW_LETTERS
+        if letters == 0 or (few and certainty < _SURE_DETECTION):
+            return None
+        if score < (_SURE_SCORE if few or certainty < _SURE_DETECTION else _LEAST_SCORE):
             return None
         return TextBox(corners, text, score)
 
@@ -154,6 +170,7 @@ def _load_engine(threads: int) -> Any:
         return RapidOCR(
             params={
                 "Global.log_level": "error",
+                "Det.box_thresh": _LEAST_DETECTION,
                 "EngineConfig.onnxruntime.intra_op_num_threads": threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
@@ -256,7 +273,7 @@ def _reading_order(bounds: tuple[int, int, int, int]) -> tuple[int, int]:
 # ---- lines over time
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Line:
     """One line that is shown, with the readings of it so far."""
 

@@ -39,7 +39,7 @@ _PRIOR_LINES = 1_000  # a word that is in no line yet is taken to be in one of s
 _CONVINCING_BITS = 10.0
 _CLOSE = 3  # tokens, or letters of a run: stop words may stand between
 _CANDIDATES = 600  # lines that are looked at closely
-_POSTINGS = 100_000  # matches of an OR that are ranked at most
+_POSTINGS = 50_000  # lines that are ranked at most
 _GAP_SECONDS = 2.0  # between lines that are said in one breath
 _LONGEST_SECONDS = 30.0  # of a span of several lines
 _DETAIL_LETTERS = 120
@@ -99,8 +99,8 @@ class _Lookup:
                 if expression is not None:
                     number = self.reader.catalog.lines_matching(table, expression, _POSTINGS)
                     counts[place] = max(counts[place], number)
-            for wanted in _expressions(units, expressions, counts):
-                self._add(found, self._best(table, wanted))
+            for wanted, ranked in _expressions(units, expressions, counts):
+                self._add(found, self._best(table, wanted, ranked))
         for place, unit in enumerate(units):
             if unit.kind == "run" and unit.trigrams() is None:
                 lines = self.reader.catalog.lines_containing(
@@ -110,9 +110,14 @@ class _Lookup:
                 self._add(found, lines)
         return counts, list(found.values())
 
-    def _best(self, table: TextTable, expression: str) -> list[TextLine]:
+    def _best(self, table: TextTable, expression: str, ranked: bool) -> list[TextLine]:
         return self.reader.catalog.best_lines(
-            self.reader.generation.id, table, expression, self.allowed, _CANDIDATES
+            self.reader.generation.id,
+            table,
+            expression,
+            self.allowed,
+            _CANDIDATES,
+            ranked=ranked,
         )
 
     @staticmethod
@@ -122,8 +127,11 @@ class _Lookup:
 
 def _expressions(
     units: Sequence[Unit], expressions: Sequence[str | None], counts: Sequence[int]
-) -> list[str]:
-    """Lines that hold everything; and those that hold any of the rarer units."""
+) -> list[tuple[str, bool]]:
+    """Lines that hold everything; and those that hold any of the rarer units.
+
+    Each with whether it is to be ranked: not where every unit is in more lines than that is worth.
+    """
     there = [
         (counts[place], expression, units[place].required)
         for place, expression in enumerate(expressions)
@@ -132,12 +140,13 @@ def _expressions(
     if not there:
         return []
     there.sort(key=lambda one: one[0])
-    every = " AND ".join(expression for _, expression, _ in there)
+    ranked = there[0][0] < _POSTINGS
+    every = (" AND ".join(expression for _, expression, _ in there), ranked)
     required = [expression for _, expression, must in there if must]
     if len(there) == 1:
         return [every]
     if required:
-        return [every, " AND ".join(required)]
+        return [every, (" AND ".join(required), ranked)]
     some: list[str] = []
     work = 0
     for count, expression, _ in there:
@@ -145,7 +154,7 @@ def _expressions(
         if some and work > _POSTINGS:
             break
         some.append(expression)
-    return [every, " OR ".join(some)]
+    return [every, (" OR ".join(some), ranked)]
 
 
 # ---- how much they say

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from colour_encoder import ColourEncoder, load_colours
 from colour_films import write_colours
-from text_films import Shown, write_text_film
 
+from benchmarks.text_films import Shown, write_text_film
 from scenewise.errors import EncoderError, UsageError
 from scenewise.index.catalog import Catalog
 from scenewise.index.extract_tracks import TrackExtractor

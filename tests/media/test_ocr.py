@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from text_films import Shown, draw, write_text_film
 
+from benchmarks.text_films import Shown, draw, write_text_film
 from scenewise.errors import MissingExtraError, UnreadableMediaError
 from scenewise.media.ocr import TextReader, ocr_spec
 
@@ -41,6 +41,15 @@ def test_text_is_one_line_from_its_first_picture_to_the_first_without(
         Shown(4.0, 5.5, "The quick brown fox", (60, 280), 16),
     ]
     film = write_text_film(tmp_path / "film.mp4", texts, 6.0, moving=moving, seed=3)
+    assert_read(reader.read(film, fps=FPS), texts)
+
+
+def test_lines_of_one_picture_end_each_at_its_time(reader: TextReader, tmp_path: Path) -> None:
+    texts = [
+        Shown(0.0, end, f"until {word}", (60, 60 * row), 26)
+        for row, (end, word) in enumerate([(1.5, "later"), (0.5, "early"), (2.0, "the end")], 1)
+    ]
+    film = write_text_film(tmp_path / "film.mp4", texts, 2.0)
     assert_read(reader.read(film, fps=FPS), texts)
 
 

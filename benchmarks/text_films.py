@@ -45,13 +45,14 @@ class Shown:
     text: str
     place: tuple[int, int] = (60, 280)
     size: int = 28  # pixels
+    font: str | None = None  # a font file; None: strokes, or the font inside Pillow
 
 
 def draw(picture: Picture, shown: Shown) -> Picture:
     """The picture with one text on it, light with a dark rim."""
     image = Image.fromarray(picture)
     pen = ImageDraw.Draw(image)
-    if all(letter in STROKES for letter in shown.text):
+    if shown.font is None and all(letter in STROKES for letter in shown.text):
         for number, letter in enumerate(shown.text):
             left, upper = shown.place[0] + number * shown.size * 1.15, shown.place[1]
             for x0, y0, x1, y1 in STROKES[letter]:
@@ -60,7 +61,11 @@ def draw(picture: Picture, shown: Shown) -> Picture:
                 pen.line(ends, fill="white", width=max(2, shown.size // 11))
     else:
         rim = max(1, shown.size // 14)
-        font = ImageFont.load_default(shown.size)
+        font = (
+            ImageFont.truetype(shown.font, shown.size)
+            if shown.font
+            else ImageFont.load_default(shown.size)
+        )
         pen.text(shown.place, shown.text, "white", font=font, stroke_width=rim, stroke_fill="black")
     return np.asarray(image)
 
