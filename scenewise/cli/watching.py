@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
@@ -225,8 +225,9 @@ def watch(
                 sink.close(0)
             raise
         out.note("watching; Ctrl-C ends it.")
-        for event in raised:
-            out.record(event.to_dict())
+        with closing(raised):  # also where the reader of stdout is gone
+            for event in raised:
+                out.record(event.to_dict())
         if json and reporter.last is not None:
             out.record({"figures": reporter.last.to_dict()})
     if signal.SIGINT in signals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,7 @@ class Watching(LibraryCore):
         stop: threading.Event | None = None,
         report: Callable[[WatchFigures], None] | None = None,
         report_seconds: float = 10.0,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Watch streams, and yield the events of the rules as they come.
 
         A source is a file, a device (``/dev/video0``, ``lavfi:testsrc``) or a URL (rtsp, http,
