@@ -189,8 +189,7 @@ class _Search:
     def answer(self, asked: str | None, *, picture: Query | None = None) -> SearchResult:
         """``asked`` None asks the classifier alone; with ``picture`` it names a picture."""
         wish, name = self._wish, self._reader.generation.spec.name
-        questions = [asked or f"classifier {wish.classifier}", *wish.then]
-        label = " then ".join(questions)
+        label = " then ".join([asked or f"classifier {wish.classifier}", *wish.then])
         if self._allowed is not None and not self._allowed:
             why = (
                 "no video passes the filters" if wish.filters.any else "all its videos are missing"
@@ -205,7 +204,13 @@ class _Search:
             first = Asked(self._reader, self._sight(picture), ())
         else:
             first = self._words(asked)
-        found = self._chained(questions, first) if wish.then else self._moments(first)
+        if wish.then:
+            name_of_first = asked or "classifier"
+            if picture is not None:
+                name_of_first = Path(name_of_first).name
+            found = self._chained([name_of_first, *wish.then], first)
+        else:
+            found = self._moments(first)
         if wish.classifier is not None and asked is not None:
             found = self._classified(found)
         for text in wish.without:
@@ -272,8 +277,9 @@ class _Search:
         """Where nothing is looked at, say what the library has nothing of."""
         there = self._reader.catalog.senses()
         ways = {
-            "text": "no words; add some with scenewise index FOLDER --text ocr,speech",
-            "audio": "no sounds; add them with scenewise index FOLDER",
+            "text": "no words: its videos have no subtitles, and on-screen text and speech are "
+            "read by scenewise index FOLDER --text ocr,speech",
+            "audio": "no sounds: nothing is heard in its videos",
         }
         for modality, way in ways.items():
             if modality in self._wish.modalities and modality not in there:

@@ -113,7 +113,7 @@ def test_beside_words_both_have_to_hold(library: Library) -> None:
 def test_words_may_follow_and_be_kept_out(library: Library) -> None:
     pair = library.search(classifier="alarm", then="blue").hits[0]
     assert places((pair,)) == [("b", 0.0, 3.0)]
-    assert next(why.detail for why in pair.why) == "classifier alarm: alarm: red 0.95"
+    assert next(why.detail for why in pair.why) == "classifier: alarm: red 0.95"
     without = library.search(classifier="alarm", without="red")
     assert without.hits[0].match < library.search(classifier="alarm").hits[0].match
 

@@ -342,6 +342,7 @@ def test_a_picture_may_be_followed_by_words(library: Library, tmp_path: Path) ->
     Image.fromarray(np.full((50, 90, 3), (0, 255, 0), np.uint8)).save(path)
     hit = library.search(image=path, then="red").hits[0]
     assert Path(hit.path).name == "c.mkv"
+    assert hit.why[0].detail == "green.png: green"
     with pytest.raises(UsageError, match="add visual"):
         library.search(image=path, modalities=["text"])
 
