@@ -663,7 +663,7 @@ def test_cut_takes_typed_hits_and_hits_of_the_last_search(
         (("list", "--library", " "), "Invalid value for '--library': an empty path"),
         (("remove",), "name the videos to remove, or --missing"),
         (("remove", "a", "--missing"), "one of both"),
-        (("serch", "a"), "No such command 'serch'. Did you mean 'search'?"),
+        (("serch", "a"), "No such command 'serch'. Did you mean 'search'"),
         (("list", "--jsn"), "No such option: --jsn"),
         (("similar", "abcd@soon"), "VIDEO@TIME 'abcd@soon': 'soon' is not a time"),
         (("cut", "a.mp4@1-"), "the hit 'a.mp4@1-': '' is not a time"),
