@@ -17,7 +17,7 @@ from typing import get_args
 from scenewise.config import expand_user
 from scenewise.device import processor_count
 from scenewise.encoders.spec import EncoderSpec
-from scenewise.errors import LibraryNotFoundError, ScenewiseError, UsageError
+from scenewise.errors import EncoderError, LibraryNotFoundError, ScenewiseError, UsageError
 from scenewise.index.catalog import Catalog, Generation
 from scenewise.index.discover import COMMON_SUFFIXES, Discovery, discover, under
 from scenewise.index.encode_video import Job
@@ -132,12 +132,18 @@ def index_paths(
         sampling = str(choose_sampling(asked, spec, beginning.fps))
     with Catalog.open(filling.directory, write=True, create=True) as writer:
         generation = writer.active() or writer.begin(spec, sampling)
-        if tracks != TrackPlan.from_setting(stored):
+        before = TrackPlan.from_setting(stored)
+        if tracks != before:  # at once, so that a run that is killed goes on with it
             writer.set_setting(SETTING, tracks.to_setting())
         plan = plan_index(
             writer, generation.id, discovery, retry_failed=retry_failed, tracks=tracks
         )
-        report = filling.run(writer, generation, plan, tracks)
+        try:
+            report = filling.run(writer, generation, plan, tracks)
+        except EncoderError:
+            if tracks != before:  # a model that does not load must not end every later run too
+                writer.set_setting(SETTING, before.to_setting())
+            raise
         refresh(filling.directory, writer, generation.id, ann)
     return report
 

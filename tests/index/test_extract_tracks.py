@@ -214,6 +214,8 @@ def test_a_model_that_cannot_be_loaded_ends_the_run_before_anything_is_decoded(
     assert "\n" not in str(error.value)
     assert batches == []
     assert library.videos() == []
+    # a wish that cannot be met is not kept either
+    assert library.index(films, workers=1).tracks == {"sound": 2, "subtitle": 2}
 
 
 def test_bad_wishes_are_refused_before_a_library_is_made(library: Library, films: Path) -> None:
