@@ -56,6 +56,9 @@ class Settings(BaseModel):
     threads: int | None = Field(default=None, ge=1)  # None: one per worker process
     workers: int | None = Field(default=None, ge=1)  # None: one per processor core
     fps: float = Field(default=2.0, gt=0, le=120)  # sampled frames per second of video
+    # recognising enrolled people is off until both are named
+    face_detector: Path | None = None  # an ONNX file in YuNet's layout
+    face_embedder: Path | None = None  # an ONNX file in SFace's layout
     # a language model behind an endpoint, where a command names one by --model
     model_url: str | None = None  # such as http://127.0.0.1:11434/v1
     model_key: SecretStr | None = None  # sent to that address alone, shown nowhere

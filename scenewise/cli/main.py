@@ -31,6 +31,7 @@ from scenewise.cli import (
     locating,
     managing,
     models,
+    people,
     recommending,
     searching,
     summarizing,
@@ -96,6 +97,7 @@ app.command("reindex")(indexing.reindex)
 app.command("backup")(managing.backup)
 app.command("cut")(managing.cut)
 app.command("doctor")(doctor.doctor)
+app.add_typer(people.app, name="people")
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)
 

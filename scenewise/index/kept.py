@@ -44,6 +44,7 @@ class KeptThings:
 
     def keep(self, thing: Kept) -> None:
         """Keep, in place of what had this kind and name; for a writer."""
+        self._overwrite()
         with self._database.transaction() as rows:
             rows.execute(
                 "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)",
@@ -51,9 +52,18 @@ class KeptThings:
             )
 
     def drop_kept(self, kind: KeptKind, name: str) -> bool:
-        """Forget; False where there is none of this name; for a writer."""
+        """Forget; False where there is none of this name; for a writer.
+
+        The bytes are overwritten, in the file and, unless somebody is reading, in its log.
+        """
+        self._overwrite()
         with self._database.transaction() as rows:
             count = rows.execute(
                 "DELETE FROM kept WHERE kind = ? AND name = ?", (kind, name)
             ).rowcount
+        self._database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         return bool(count)
+
+    def _overwrite(self) -> None:
+        """What is deleted or replaced from here on is overwritten with zeros."""
+        self._database.rows("PRAGMA secure_delete = ON")

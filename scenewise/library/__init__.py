@@ -11,6 +11,7 @@ from scenewise.library.detecting import Detecting
 from scenewise.library.filling import Filling
 from scenewise.library.labelling import Labelling
 from scenewise.library.locating import Locating
+from scenewise.library.people import People
 from scenewise.library.recommending import Recommending
 from scenewise.library.searching import Searching
 from scenewise.library.summarizing import Summarizing
@@ -29,6 +30,7 @@ class Library(
     Detecting,
     Summarizing,
     Recommending,
+    People,
 ):
     """A folder that holds what was indexed, for one encoder. Nothing is loaded before its use.
 
