@@ -96,6 +96,15 @@ def index(
             show_default=False,
         ),
     ] = None,
+    audio_encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--audio-encoder",
+            metavar="NAME",
+            help="CLAP checkpoint for sound in words: a folder, a hub name, or none.",
+            show_default=False,
+        ),
+    ] = None,
     watch_folder: Annotated[
         bool, typer.Option("--watch-folder", help="Stay, and index what changes, until Ctrl-C.")
     ] = False,
@@ -114,11 +123,11 @@ def index(
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     if fps is not None and frames is not None:
         raise UsageError("--fps and --frames exclude each other; give one of them.")
-    said = (ann, text, speech_model, speech_language)
+    said = (ann, text, speech_model, speech_language, audio_encoder)
     if watch_folder and (dry_run or retry_failed or any(value is not None for value in said)):
         raise UsageError(
-            "--watch-folder goes without --dry-run, --retry-failed, --ann, --text and --speech-…; "
-            "run once with those first: what they say is kept."
+            "--watch-folder goes without --dry-run, --retry-failed, --ann, --text, --speech-… and "
+            "--audio-encoder; run once with those first: what they say is kept."
         )
     settings = settings_of(library=library, device=device, threads=threads, workers=workers)
     with open_library(settings, encoder=encoder, create=True) as opened:
@@ -136,6 +145,7 @@ def index(
                 text=text,
                 speech_model=speech_model,
                 speech_language=speech_language,
+                audio_encoder=audio_encoder,
                 dry_run=dry_run,
                 progress=progress,
             )

@@ -54,6 +54,7 @@ class AudioQuery:
     text: str  # as they were taken
     vector: FloatArray  # (D,) unit length
     notes: tuple[str, ...] = ()
+    digest: str = ""  # of the encoder's spec: only its own vectors can be compared
 
 
 class AudioEncoder(Protocol):

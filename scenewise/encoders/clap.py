@@ -130,7 +130,8 @@ class ClapEncoder:
             self._text_side = self._open(TEXT_SIDE)
         tokens = self._tokens(text)
         (vectors,) = self._text_side.run({"input_ids": tokens.ids})
-        return AudioQuery(tokens.text, np.asarray(vectors[0], np.float32), tokens.notes)
+        vector = np.asarray(vectors[0], np.float32)
+        return AudioQuery(tokens.text, vector, tokens.notes, self.spec.digest())
 
     def close(self) -> None:
         """Release both sessions; they open again when needed."""

@@ -104,6 +104,11 @@ class EncoderSource:
         )
 
     @property
+    def cache(self) -> Path:
+        """The folder of prepared networks."""
+        return self._settings.cache
+
+    @property
     def threads(self) -> int:
         """Of each network."""
         return self._settings.threads or 1  # one video per worker is what uses the cores

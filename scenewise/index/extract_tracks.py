@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scenewise.encoders.audio import AudioEncoder, encode_sound
 from scenewise.errors import EncoderError, MissingStreamError, ScenewiseError, first_line
-from scenewise.index.records import FileStamp, TextKind, TextSegment, Track, TrackKind
+from scenewise.index.records import AudioWindows, FileStamp, TextKind, TextSegment, Track, TrackKind
 from scenewise.index.track_plan import TrackPlan
 from scenewise.media.sidecars import SidecarFinder
 
@@ -67,6 +68,7 @@ class TrackExtractor:
         self._threads = threads
         self.text_reader: TextReader | None = None
         self._speech_reader: SpeechReader | None = None
+        self._audio_encoder: AudioEncoder | None = None
 
     def load(self) -> None:
         """Load the models that the plan names, so that what is missing is said at once.
@@ -82,6 +84,12 @@ class TrackExtractor:
 
             self._speech_reader = SpeechReader(
                 self.plan.speech_model, self.plan.speech_language, threads=self._threads
+            )
+        if self.plan.audio_encoder is not None and self._audio_encoder is None:
+            from scenewise.encoders.load_audio import load_audio_encoder
+
+            self._audio_encoder = load_audio_encoder(
+                self.plan.audio_encoder, threads=self._threads, cache_dir=self.plan.cache
             )
 
     def extract(
@@ -107,6 +115,7 @@ class TrackExtractor:
             "sound": lambda spec: _sounds(spec, path, info),
             "ocr": lambda spec: self._ocr(spec, path),
             "speech": lambda spec: self._speech(spec, path, info),
+            "audio": lambda spec: self._audio(spec, path, info),
         }
         return tuple(
             _made(kind, spec, makers[kind])
@@ -125,6 +134,13 @@ class TrackExtractor:
         if not info.audio:
             return Track("speech", spec)
         return Track("speech", spec, texts=_segments("speech", self._speech_reader.read(path)))
+
+    def _audio(self, spec: str, path: Path, info: MediaInfo) -> Track:
+        assert self._audio_encoder is not None  # load() was called
+        if not info.audio:
+            return Track("audio", spec)
+        windows = AudioWindows(*encode_sound(path, self._audio_encoder))
+        return Track("audio", spec, audio=windows if len(windows.starts) else None)
 
 
 def _segments(kind: TextKind, lines: Iterable[tuple[float, float, str]]) -> tuple[TextSegment, ...]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self, get_args
 
 from scenewise.config import expand_user
+from scenewise.encoders.spec import Report
 from scenewise.errors import UsageError
 from scenewise.index.records import TextKind, TrackKind
 from scenewise.media.sidecars import sidecar_stamp
@@ -31,7 +32,9 @@ class TrackPlan:
     ocr_fps: float | None = None  # frames per second that are looked at for text
     speech_model: str | None = None  # a folder or a hub name
     speech_language: str | None = None  # such as "en"; None: the model tells
-    audio_encoder: str | None = None
+    audio_encoder: str | None = None  # a folder or a hub name
+    # where prepared networks lie, for this run; None: as the settings say
+    cache: Path | None = field(default=None, compare=False)
 
     @classmethod
     def subtitles_only(cls) -> Self:
@@ -57,7 +60,7 @@ class TrackPlan:
 
         Loads nothing, and so tells before anything is decoded what cannot be made here: raises
         MissingExtraError for a package that is not installed, UsageError for a folder without a
-        model.
+        model, EncoderError for an audio encoder that is none or not on this machine.
         """
         specs: dict[TrackKind, str] = {}
         if self.sound:
@@ -72,11 +75,28 @@ class TrackPlan:
             from scenewise.media.speech import speech_spec
 
             specs["speech"] = speech_spec(self.speech_model, self.speech_language)
+        if self.audio_encoder is not None:
+            from scenewise.encoders.load_audio import describe_audio_encoder
+
+            described = describe_audio_encoder(self.audio_encoder, cache_dir=self.cache)
+            specs["audio"] = f"clap {described.digest()}"
         return specs
+
+    def prepare(self, report: Report | None = None) -> None:
+        """Export and fetch what the plan names, once, before workers ask for it at the same time.
+
+        Raises UnknownEncoderError, EncoderError.
+        """
+        if self.audio_encoder is not None:
+            from scenewise.encoders.load_audio import load_audio_encoder
+
+            load_audio_encoder(self.audio_encoder, cache_dir=self.cache, progress=report).close()
 
     def to_setting(self) -> str:
         """As a library keeps it."""
-        return json.dumps(asdict(self), sort_keys=True)
+        shape = asdict(self)
+        del shape["cache"]
+        return json.dumps(shape, sort_keys=True)
 
     @classmethod
     def from_setting(cls, text: str | None) -> Self:

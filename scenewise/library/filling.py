@@ -34,6 +34,7 @@ class Filling(LibraryCore):
         text: str | Sequence[str] | None = None,
         speech_model: str | Path | None = None,
         speech_language: str | None = None,
+        audio_encoder: str | Path | None = None,
         dry_run: bool = False,
         progress: ProgressCallback | None = None,
     ) -> IndexReport:
@@ -47,6 +48,8 @@ class Filling(LibraryCore):
         (by the Whisper model ``speech_model``, a folder or a hub name; ``speech_language`` such as
         "en", else it tells), both, or "none"; videos that are known get what they lack without
         being decoded for the encoder again. None leaves it.
+        ``audio_encoder`` (a folder with a CLAP checkpoint or a hub name, or "none") embeds the
+        sound as well, from now on, so that any sound can be searched for in words.
         ``dry_run`` writes nothing and counts the files that would be looked at as ``indexed``.
         Ctrl-C lets the running videos finish, and a second one ends at once.
 
@@ -66,7 +69,7 @@ class Filling(LibraryCore):
             retry_failed=retry_failed,
             ann=ann,
             dry_run=dry_run,
-            wish=TrackWish.of(text, speech_model, speech_language),
+            wish=TrackWish.of(text, speech_model, speech_language, audio_encoder),
         )
 
     def reindex(

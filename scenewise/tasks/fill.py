@@ -5,11 +5,12 @@ It knows which parts a filling needs and in which order they are opened; it answ
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -36,6 +37,9 @@ _QUIET_MILLISECONDS = 1_600  # changes of a folder that follow one another faste
 
 def _never() -> bool:
     return False
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,9 @@ def index_paths(
         if catalog is not None:
             stored = catalog.setting(SETTING)
         tracks = _wanted_tracks(wish, stored, asked, active, beginning.fps)
+        tracks = replace(tracks, cache=filling.source.cache)
+        if not dry_run:
+            tracks.prepare(logger.info)
         tracks.programs()  # raises for what cannot be made here
         if dry_run:
             generation_id = active.id if active else None

@@ -221,7 +221,9 @@ def _alike(
     """The stretches of sound nearest to the words, weighed against all that the library holds."""
     spans: dict[int, _Windows] = {}
     scores: dict[int, FloatArray] = {}
-    for chunk_id, _ in reader.catalog.audio_tracks(reader.generation.id, allowed):
+    for chunk_id, spec in reader.catalog.audio_tracks(reader.generation.id, allowed):
+        if query.digest not in spec:
+            continue  # made by another encoder, or by another version of this one
         windows = _windows(reader, chunk_id)
         if windows is not None and windows.vectors.shape[1] == len(query.vector):
             spans[chunk_id] = windows

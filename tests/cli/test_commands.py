@@ -211,6 +211,7 @@ def test_index_passes_every_option_on(library: FakeLibrary, run: Run) -> None:
         "text": None,
         "speech_model": None,
         "speech_language": None,
+        "audio_encoder": None,
         "dry_run": False,
     }
     opened = library.arguments("open")
