@@ -225,9 +225,12 @@ def watch(
                 sink.close(0)
             raise
         out.note("watching; Ctrl-C ends it.")
-        with closing(raised):  # also where the reader of stdout is gone
-            for event in raised:
-                out.record(event.to_dict())
+        try:
+            with closing(raised):  # also where the reader of stdout is gone
+                for event in raised:
+                    out.record(event.to_dict())
+        finally:
+            reporter.say()
         if json and reporter.last is not None:
             out.record({"figures": reporter.last.to_dict()})
     if signal.SIGINT in signals:
@@ -282,15 +285,18 @@ class _Reporter:
         self._count = 0
 
     def __call__(self, figures: WatchFigures) -> None:
-        over = all(source.state in ("ended", "failed") for source in figures.sources)
         self._count += 1
         self.last = figures
         if self._file is not None:
             self._file.write(to_json(figures.to_dict()) + "\n")
             self._file.flush()
-        if over or self._count % _NOTES_EVERY == 0:
-            for line in describe(figures):
-                self._out.note(line)
+        if self._count % _NOTES_EVERY == 0:
+            self.say()
+
+    def say(self) -> None:
+        """The last figures, to a person."""
+        for line in describe(self.last) if self.last is not None else ():
+            self._out.note(line)
 
 
 def describe(figures: WatchFigures) -> list[str]:

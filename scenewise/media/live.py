@@ -36,6 +36,7 @@ SAMPLE_RATE = 16_000  # Hz, of the sound that is handed on
 _BEHIND_SECONDS = 1.0  # from here on packets are left out up to the next keyframe
 _KEYFRAME_PATIENCE_SECONDS = 5.0  # that a new connection waits for a keyframe
 _LONG_CONNECTION_SECONDS = 10.0  # after which the next failure is a new one
+_TELL_AGAIN_SECONDS = 60.0
 _SOUND_GAP_SECONDS = 0.1
 _SOUND_BLOCK = SAMPLE_RATE // 5  # samples in one block, at least
 _WALL_CLOCK = Fraction(1, 90_000)  # of stamps that are arrivals
@@ -115,6 +116,7 @@ class LiveStream:
         self._growing_at_end = False
         self._resume_stamp: float | None = None  # of a list, part of which was read before
         self._behind = False
+        self._told_at = float("-inf")  # when somebody was told that the stream is away
         self._waits_for_key: float | None = None  # the time from which on
 
     @property
@@ -152,15 +154,24 @@ class LiveStream:
                         self.options.first_pause_seconds, self.options.longest_pause_seconds
                     )
             pause = next(waits)
-            self.counts.state, self.counts.failure = "waiting", reason
+            self.counts.state = "waiting"
+            self._tell(reason, pause)
+            self.stop.wait(pause)
+        self.counts.state = "ended"
+
+    def _tell(self, reason: str, pause: float) -> None:
+        """Say that the stream is away: when that is new, and again once in a while."""
+        now = time.monotonic()
+        news = reason != self.counts.failure
+        if news or now - self._told_at >= _TELL_AGAIN_SECONDS:
+            self._told_at = now
             logger.warning(
                 "%s: %s; connecting again in %.1f s",
                 self.source.name,
                 reason.removeprefix(f"{self.source.shown}: ").rstrip("."),
                 pause,
             )
-            self.stop.wait(pause)
-        self.counts.state = "ended"
+        self.counts.failure = reason
 
     def _give_up(self, error: MediaError, last_good: float) -> None:
         """Raise where trying again is of no use, or was for long enough."""
@@ -180,6 +191,8 @@ class LiveStream:
                 self._growing_at_end = connection.growing is not None and connection.growing.at_end
                 packet = arrival.packet
                 if isinstance(packet.stream, av.AudioStream):
+                    if not self._clock.counts:
+                        continue  # sound before the first picture has no time yet
                     if self.ring is not None and packet.pts is not None and packet.time_base:
                         self.ring.add(
                             packet, self._clock.time_of(float(packet.pts * packet.time_base))
