@@ -68,7 +68,7 @@ def choose(
 
     Then by maximal marginal relevance (Carbonell & Goldstein 1998, "The Use of MMR,
     Diversity-Based Reranking"): the next is the one with the largest
-    ``(1 - diversity) * relevance - diversity * (cosine to the nearest that was chosen)``.
+    ``(1 - diversity) * relevance / best - diversity * (cosine to the nearest that was chosen)``.
     """
     alike = np.clip(candidates @ history.T, 0, 1).astype(np.float64)
     liked, disliked = np.maximum(weights, 0), np.maximum(-weights, 0)
@@ -80,11 +80,14 @@ def choose(
     pool = np.flatnonzero(free)
     pool = pool[np.argsort(-relevance[pool], kind="stable")][: max(_POOL * count, 100)]
     nearest = np.argmax(alike * liked, axis=1)
+    # the best is 1, so that relevance and likeness are weighed on one scale
+    best_relevance = float(relevance[pool].max(initial=0.0))
+    standing = relevance[pool] / best_relevance if best_relevance > 0 else relevance[pool]
     repeats = np.zeros(len(pool))
     picks: list[Pick] = []
     left = np.ones(len(pool), bool)
     while len(picks) < count and left.any():
-        scores = (1 - diversity) * relevance[pool] - diversity * repeats
+        scores = (1 - diversity) * standing - diversity * repeats
         best = int(np.argmax(np.where(left, scores, -np.inf)))
         left[best] = False
         place = int(pool[best])
