@@ -26,6 +26,7 @@ from scenewise.cli import (
     demo,
     detecting,
     doctor,
+    events,
     indexing,
     labelling,
     locating,
@@ -81,6 +82,7 @@ app.command("locate")(locating.locate)
 app.command("classify")(labelling.classify)
 app.command("detect")(detecting.detect)
 app.command("watch")(watching.watch)
+app.command("events")(events.events)
 app.command("ask")(answering.ask)
 app.command("caption")(answering.caption)
 app.command("annotate")(annotating.annotate)

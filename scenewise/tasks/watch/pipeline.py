@@ -43,6 +43,7 @@ _BETWEEN_RULES = 16  # observations that may wait for the rules
 _BETWEEN_OUTPUTS = 64  # events that may wait for the outputs, and again for the reader
 GRACE_SECONDS = 1.5  # that a stream has to end by itself
 _CLOSE_SECONDS = 5.0  # that outputs and clips have to end
+_CLOSE_MARGIN_SECONDS = 1.5  # for hanging up after that; then the watch ends without them
 _REPORT_SECONDS = 10.0
 
 
@@ -303,8 +304,26 @@ class Pipeline:
         self._out.put(replace(raised, event=event))
 
     def _close(self) -> None:
-        """Clips and sinks side by side, each within its time."""
+        """Clips and outputs side by side, so that many take no longer than one."""
+        works: list[Callable[[float], None]] = [sink.close for sink in self._sinks]
         if self._saver is not None:
-            self._saver.close(_CLOSE_SECONDS)
-        for sink in self._sinks:
-            sink.close(_CLOSE_SECONDS)
+            works.append(self._saver.close)
+        failed: list[BaseException] = []
+
+        def close(work: Callable[[float], None]) -> None:
+            try:
+                work(_CLOSE_SECONDS)
+            except BaseException as error:  # noqa: BLE001 # the thread's end: raised below
+                failed.append(error)
+
+        threads = [
+            threading.Thread(target=close, args=(work,), name="watch closing", daemon=True)
+            for work in works
+        ]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + _CLOSE_SECONDS + _CLOSE_MARGIN_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        if failed:
+            raise failed[0]

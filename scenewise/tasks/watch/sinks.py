@@ -62,14 +62,19 @@ def _webhook(settings: SinkSettings, url: str) -> Delivery:
     from scenewise.tasks.watch.webhook import Webhook
 
     transport = Webhook(url, secret=settings.webhook_secret, token=settings.webhook_token)
-    return Delivery(Spool(spool_file(settings.spool, "webhook", url)), transport)
+    spool = Spool(spool_file(settings.spool, "webhook", url), receiver=transport.name)
+    return Delivery(spool, transport)
 
 
 def _mqtt(settings: SinkSettings, url: str) -> Delivery:
     from scenewise.tasks.watch.mqtt import Broker, Mqtt
 
     broker = Broker.parse(url, settings.mqtt_username, settings.mqtt_password)
-    spool = Spool(spool_file(settings.spool, "mqtt", f"{broker!r}/{settings.mqtt_node}"))
+    address = f"{broker!r}/{settings.mqtt_node}"
+    spool = Spool(
+        spool_file(settings.spool, "mqtt", address),
+        receiver=f"the broker {broker!r} as {settings.mqtt_node}",
+    )
     pairs = [
         (rule, source)
         for source in settings.sources

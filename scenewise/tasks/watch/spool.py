@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS waiting (
 CREATE TABLE IF NOT EXISTS aside (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL, body TEXT NOT NULL, since REAL NOT NULL,
   tries INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS receiver (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL);
 """
 
 
@@ -43,6 +44,15 @@ class Waiting:
     tries: int
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """One event that is not sent any more, and why."""
+
+    id: str
+    body: dict[str, Any]
+    reason: str
+
+
 class Spool:
     """The events of one receiver, oldest first. May be used by several threads."""
 
@@ -50,17 +60,24 @@ class Spool:
         self,
         path: Path,
         *,
+        receiver: str | None = None,
         limit: int = LIMIT,
         keep_seconds: float = KEEP_SECONDS,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Open or make the file. Raises StorageError, UsageError where another process has it."""
+        """Open or make the file. ``receiver``: whose events these are, fit to be shown.
+
+        Raises StorageError, UsageError where another process has it.
+        """
         self._path = path
         self._limit = limit
         self._keep_seconds = keep_seconds
         self._now = now
         self._guard = threading.Lock()
         self._rows = _open(path)
+        if receiver is not None:
+            with self._rows:
+                self._rows.execute("INSERT OR REPLACE INTO receiver VALUES (1, ?)", (receiver,))
         (self._count,) = self._rows.execute("SELECT count(*) FROM waiting").fetchone()
 
     def __len__(self) -> int:
@@ -117,7 +134,8 @@ class Spool:
     def put_aside(self, event: Waiting, reason: str) -> None:
         """It is not tried any more; it stays in the file until ``limit`` others are there."""
         logger.warning(
-            "event %s was put aside in %s: %s. It is kept there, and no longer sent.",
+            "event %s was put aside in %s: %s. It is kept there, and no longer sent; "
+            "'scenewise events' shows it.",
             event.id,
             self._path,
             reason,
@@ -135,10 +153,18 @@ class Spool:
                 "DELETE FROM aside WHERE seq <= (SELECT max(seq) FROM aside) - ?", (self._limit,)
             )
 
-    def aside(self) -> list[tuple[str, str]]:
-        """(id, reason) of what was put aside, oldest first."""
+    @property
+    def receiver(self) -> str | None:
+        """Whose events these are; None in a file that never knew."""
         with self._guard:
-            return [tuple(row) for row in self._rows.execute("SELECT id, reason FROM aside")]
+            row = self._rows.execute("SELECT name FROM receiver").fetchone()
+        return None if row is None else str(row[0])
+
+    def aside(self) -> list[Aside]:
+        """What was put aside, oldest first."""
+        with self._guard:
+            rows = self._rows.execute("SELECT id, body, reason FROM aside ORDER BY seq").fetchall()
+        return [Aside(name, json.loads(body), reason) for name, body, reason in rows]
 
     def retry_aside(self) -> int:
         """Send what was put aside after all, behind what waits; how many."""

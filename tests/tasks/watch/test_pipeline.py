@@ -380,3 +380,39 @@ def test_the_picture_of_an_event_is_written_whole(film: Path, tmp_path: Path) ->
     assert event.clip is None
     assert event.snapshot is not None
     Image.open(io.BytesIO(Path(event.snapshot).read_bytes())).load()
+
+
+class Lingers(Collects):
+    """A sink whose far end takes its time when it is closed; the last ones wait for the first."""
+
+    def __init__(self, meeting: threading.Barrier) -> None:
+        super().__init__()
+        self._meeting = meeting
+
+    def close(self, timeout_seconds: float) -> None:
+        self._meeting.wait(timeout_seconds)
+        super().close(timeout_seconds)
+
+
+def test_sinks_are_closed_side_by_side(film: Path) -> None:
+    """Three that end only together: one after another, none of them would end."""
+    meeting = threading.Barrier(3)
+    sinks = [Lingers(meeting) for _ in range(3)]
+    watch = [watched(f"cam={film}", Sees("red"))]
+    pipeline = Pipeline(watch, ColourEncoder("colours"), WatchOptions(4, FAST), sinks=sinks)
+    assert len(list(pipeline.events())) == 1
+    assert [sink.closed for sink in sinks] == [True] * 3
+
+
+def test_a_sink_that_cannot_be_closed_is_told_and_the_others_are(film: Path) -> None:
+    class Breaks(Collects):
+        def close(self, timeout_seconds: float) -> None:
+            raise MediaError("the far end is broken")
+
+    other = Collects()
+    watch = [watched(f"cam={film}", Sees("red"))]
+    options = WatchOptions(4, FAST)
+    pipeline = Pipeline(watch, ColourEncoder("colours"), options, sinks=[Breaks(), other])
+    with pytest.raises(MediaError, match="the far end is broken"):
+        list(pipeline.events())
+    assert other.closed

@@ -94,7 +94,7 @@ def test_a_full_spool_puts_the_oldest_aside_and_says_so(
     spool = Spool(tmp_path / "s.db", limit=3)
     for number in range(5):
         spool.put(str(number), {})
-    assert [event_id for event_id, _ in spool.aside()] == ["0", "1"]
+    assert [event.id for event in spool.aside()] == ["0", "1"]
     assert "more than 3 events wait" in caplog.text
     assert spool.retry_aside() == 2
     assert ids(spool) == ["2", "3", "4", "0", "1"]
@@ -118,7 +118,8 @@ def test_an_event_is_put_aside_after_days_of_trying_but_not_without_a_try(tmp_pa
     spool.failed(event)
     spool.put("new", {})
     assert ids(spool) == ["new"]
-    assert spool.aside() == [("old", "it could not be delivered for 0.00115741 days")]
+    (aside,) = spool.aside()
+    assert (aside.id, aside.reason) == ("old", "it could not be delivered for 0.00115741 days")
 
 
 def test_a_second_process_is_told(tmp_path: Path) -> None:
