@@ -38,7 +38,8 @@ def events(
 ) -> None:
     """Show events that receivers do not have yet.
 
-    Of each webhook and broker of a watch: how many events wait, and which were put aside. With --resend, what was put aside is sent after all, by the next watch with the same receiver.
+    Of each webhook and broker of a watch: how many events wait, and which were put aside. With
+    --resend, what was put aside is sent after all, by the next watch with the same receiver.
     """
     from scenewise.tasks.watch.held import read_held
 
