@@ -26,6 +26,7 @@ from scenewise.cli.options import (
     settings_of,
 )
 from scenewise.cli.output import BOLD, Output, print_result, printable, styled
+from scenewise.cli.reading import check_free
 from scenewise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -154,10 +155,7 @@ def caption(
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     if output is not None:
         check_caption_file(output)
-        if output.exists() and not yes:
-            raise UsageError(
-                f"{printable(output)} exists; choose another name, or --yes to overwrite it."
-            )
+        check_free(output, yes)
     settings = settings_of(library=library, device=device, threads=threads, model_url=model_url)
     with open_for_video(settings, encoder) as opened:
         captions = opened.caption(

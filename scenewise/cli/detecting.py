@@ -23,8 +23,9 @@ from scenewise.cli.options import (
     settings_of,
 )
 from scenewise.cli.output import BOLD, Output, plural, printable, styled
-from scenewise.cli.reading import number
+from scenewise.cli.reading import check_free, number
 from scenewise.errors import UsageError
+from scenewise.media.whole_file import check_picture
 from scenewise.types import clock
 
 if TYPE_CHECKING:
@@ -103,13 +104,8 @@ def detect(
     """
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     if contact_sheet is not None:
-        from scenewise.media.box_pictures import check_suffix
-
-        check_suffix(contact_sheet)
-        if contact_sheet.exists() and not yes:
-            raise UsageError(
-                f"{printable(contact_sheet)} exists; choose another name, or --yes to overwrite it."
-            )
+        check_picture(contact_sheet, "a sheet")
+        check_free(contact_sheet, yes)
     if pictures is not None and pictures.is_dir() and any(pictures.iterdir()) and not yes:
         raise UsageError(
             f"{printable(pictures)} holds files already; choose another folder, or --yes to "

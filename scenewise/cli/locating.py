@@ -25,8 +25,8 @@ from scenewise.cli.options import (
     settings_of,
 )
 from scenewise.cli.output import Output, plural, print_result, printable
-from scenewise.cli.reading import number, whole_number
-from scenewise.errors import StorageError, UsageError
+from scenewise.cli.reading import check_free, number, whole_number
+from scenewise.errors import UsageError
 
 if TYPE_CHECKING:
     from scenewise.tasks.locate import Located
@@ -121,20 +121,15 @@ def _check_heat(target: Path, yes: bool) -> None:
             f"--heat {printable(target)}: the curve is written as {' or '.join(_HEAT_KINDS)}, "
             f"not {target.suffix!r}."
         )
-    if target.exists() and not yes:
-        raise UsageError(
-            f"{printable(target)} exists; choose another name, or --yes to overwrite it."
-        )
+    check_free(target, yes)
 
 
 def _write_heat(located: Located, target: Path) -> None:
     if target.suffix.lower() == ".json":
+        from scenewise.media.whole_file import write_text
+
         shape = located.to_dict() | {"heat": located.heat.to_dict()["windows"]}
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(json_text.dumps(shape, indent=2) + "\n", "utf-8")
-        except OSError as error:
-            raise StorageError(f"{target}: cannot be written ({error.strerror}).") from error
+        write_text(target, json_text.dumps(shape, indent=2) + "\n")
         return
     from scenewise.media.heat_strip import write_heat_strip
 

@@ -33,7 +33,7 @@ from scenewise.cli.output import (
     short_path,
     warn,
 )
-from scenewise.cli.reading import number, whole_number
+from scenewise.cli.reading import check_free, number, whole_number
 from scenewise.errors import UsageError
 from scenewise.index.naming import named
 from scenewise.types import Moment, Video, clock
@@ -240,10 +240,7 @@ def cut(
 
     for text in hits or ():
         parse_hit(text)
-    if reel is not None and reel.exists() and not yes:
-        raise UsageError(
-            f"{printable(reel)} exists; choose another name, or --yes to overwrite it."
-        )
+    check_free(reel, yes)
     settings = settings_of(library=library)
     with open_library(settings) as opened:
         chosen = [*(hits or ()), *(recall(settings.library, last) if last else ())]

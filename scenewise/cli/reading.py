@@ -12,6 +12,7 @@ from pathlib import Path
 
 import typer
 
+from scenewise.cli.output import printable
 from scenewise.errors import UsageError
 
 
@@ -103,6 +104,14 @@ def read_modalities(text: str) -> tuple[str, ...]:
             f"{(unknown or [text])[0]!r} is no way to search; allowed: {', '.join(allowed)}"
         )
     return names
+
+
+def check_free(target: Path | None, yes: bool) -> None:
+    """Raise UsageError for a file that is there already, without the user's ``--yes``."""
+    if target is not None and target.exists() and not yes:
+        raise UsageError(
+            f"{printable(target)} exists; choose another name, or --yes to overwrite it."
+        )
 
 
 def read_queries(path: Path) -> list[str]:

@@ -25,6 +25,7 @@ from scenewise.cli.options import (
 )
 from scenewise.cli.output import Output, plural, print_result, printable
 from scenewise.cli.reading import (
+    check_free,
     number,
     read_date,
     read_duration,
@@ -34,6 +35,7 @@ from scenewise.cli.reading import (
     whole_number,
 )
 from scenewise.errors import UsageError
+from scenewise.media.whole_file import check_picture
 
 if TYPE_CHECKING:
     from scenewise.library import Library
@@ -195,7 +197,9 @@ def search(
         raise UsageError("--within says how soon --then has to follow; give --then, too.")
     if queries is not None and (save_clips or contact_sheet):
         raise UsageError("--save-clips and --contact-sheet go with one query, not with --queries.")
-    _check_free(contact_sheet, yes)
+    if contact_sheet is not None:
+        check_picture(contact_sheet, "a contact sheet")
+        check_free(contact_sheet, yes)
     options: dict[str, Any] = {
         "modalities": modalities,
         "then": tuple(then or ()),
@@ -266,18 +270,6 @@ def _check_one_source(
         )
     if len(given) > 1:
         raise UsageError("words, --image and --queries exclude each other; give one of them.")
-
-
-def _check_free(target: Path | None, yes: bool) -> None:
-    if target is None:
-        return
-    from scenewise.media.contact_sheet import check_suffix
-
-    check_suffix(target)
-    if target.exists() and not yes:
-        raise UsageError(
-            f"{printable(target)} exists; choose another name, or --yes to overwrite it."
-        )
 
 
 def _print_one(out: Output, result: SearchResult, *, lines: bool = False) -> None:

@@ -23,8 +23,7 @@ from scenewise.cli.options import (
     settings_of,
 )
 from scenewise.cli.output import BOLD, Output, printable, short_path, styled
-from scenewise.cli.reading import number, whole_number
-from scenewise.errors import UsageError
+from scenewise.cli.reading import check_free, number, whole_number
 from scenewise.types import clock
 
 if TYPE_CHECKING:
@@ -87,10 +86,7 @@ def summarize(
     """
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     for target in (storyboard, reel):
-        if target is not None and target.exists() and not yes:
-            raise UsageError(
-                f"{printable(target)} exists; choose another name, or --yes to overwrite it."
-            )
+        check_free(target, yes)
     settings = settings_of(library=library, device=device, threads=threads)
     with open_library(settings, encoder=encoder, create=True) as opened:
         summary = opened.summarize(

@@ -27,8 +27,9 @@ from scenewise.cli.options import (
     settings_of,
 )
 from scenewise.cli.output import Output, plural, printable, warn
-from scenewise.cli.reading import whole_number
+from scenewise.cli.reading import check_free, whole_number
 from scenewise.errors import UsageError
+from scenewise.media.whole_file import check_picture
 from scenewise.types import Moment, clock
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def train_classifier(
     """
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     if confusion is not None:
-        _check_picture(confusion, yes)
+        check_picture(confusion)
+        check_free(confusion, yes)
         if regression or head == "ridge":
             raise UsageError("--confusion goes with labels, not with numbers; leave it out.")
     from scenewise.tasks.train_classifier import TrainingOptions
@@ -140,16 +142,6 @@ def _show_progress(done: int, total: int, video: str) -> None:
         end = "\n" if done == total else ""
         print(
             f"\r\x1b[Kexamples {done} of {total} {Path(video).name[:60]}", end=end, file=sys.stderr
-        )
-
-
-def _check_picture(path: Path, yes: bool) -> None:
-    from scenewise.tasks.confusion_picture import check_picture
-
-    check_picture(path)
-    if path.exists() and not yes:
-        raise UsageError(
-            f"{printable(path)} exists; choose another name, or --yes to overwrite it."
         )
 
 

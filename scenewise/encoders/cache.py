@@ -21,6 +21,7 @@ from typing import Any
 
 from scenewise.encoders.spec import Report
 from scenewise.errors import EncoderError
+from scenewise.media.whole_file import flush
 
 MANIFEST = "manifest.json"
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -66,7 +67,7 @@ def cached_folder(
                 if final.exists():
                     shutil.rmtree(final)
                 building.rename(final)
-                _sync(cache_dir)
+                flush(cache_dir)
         finally:
             shutil.rmtree(building, ignore_errors=True)
     return final
@@ -114,7 +115,7 @@ def _write_manifest(folder: Path) -> None:
     files = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != MANIFEST:
-            _sync(path)
+            flush(path)
             status = path.stat()
             files[path.relative_to(folder).as_posix()] = {
                 "size": status.st_size,
@@ -124,24 +125,14 @@ def _write_manifest(folder: Path) -> None:
     fresh = folder / f".{MANIFEST}.{os.getpid()}"
     shape = {"digest": _digest(files), "files": files}
     fresh.write_text(json.dumps(shape, indent=1), encoding="utf-8")
-    _sync(fresh)
+    flush(fresh)
     fresh.replace(folder / MANIFEST)
     for directory in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
-        _sync(directory)
+        flush(directory)
 
 
 def _digest(files: dict[str, dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    if sys.platform == "win32" and path.is_dir():  # directories cannot be opened there
-        return
-    descriptor = os.open(path, os.O_RDONLY if sys.platform != "win32" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

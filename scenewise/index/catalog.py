@@ -28,7 +28,7 @@ import numpy as np
 
 from scenewise.encoders.spec import EncoderSpec
 from scenewise.errors import EncoderError, UsageError
-from scenewise.index.database import DATABASE_FILE, Database, flush, library_errors
+from scenewise.index.database import DATABASE_FILE, Database, library_errors
 from scenewise.index.reading import CatalogReader
 from scenewise.index.records import EncodedVideo, FileStamp, Track
 from scenewise.index.rows import (
@@ -42,6 +42,7 @@ from scenewise.index.rows import (
     path_key,
 )
 from scenewise.index.tracks import write_tracks
+from scenewise.media.whole_file import flush
 
 __all__ = [
     "ORDINAL_BITS",

@@ -25,6 +25,7 @@ from scenewise.errors import (
     StorageError,
 )
 from scenewise.index import schema
+from scenewise.media.whole_file import flush
 
 DATABASE_FILE = "catalog.db"
 LOCK_FILE = "writer.lock"
@@ -354,17 +355,6 @@ def _create(path: Path) -> None:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
         raise
-
-
-def flush(path: Path) -> None:
-    """Force a file, or the names in a folder, onto the disk."""
-    if sys.platform == "win32" and path.is_dir():
-        return  # Windows keeps names by itself and opens no folder
-    descriptor = os.open(path, os.O_RDONLY if sys.platform != "win32" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check(directory: Path, connection: sqlite3.Connection) -> None:

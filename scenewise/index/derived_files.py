@@ -20,7 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scenewise.index.database import flush, library_errors
+from scenewise.index.database import library_errors
+from scenewise.media.whole_file import flush
 
 BUILDS_FOLDER = "vectors"
 MANIFEST_FILE = "manifest.json"

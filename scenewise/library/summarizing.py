@@ -11,6 +11,7 @@ from scenewise.config import expand_user
 from scenewise.errors import UsageError
 from scenewise.index.footage import Footage
 from scenewise.library.core import LibraryCore
+from scenewise.media.whole_file import check_picture
 from scenewise.tasks.query import normalise
 from scenewise.tasks.summarize import (
     Chapter,
@@ -59,9 +60,7 @@ class Summarizing(LibraryCore):
         if per not in ("chapter", "shot"):
             raise UsageError(f"per = {per!r} is not allowed; give chapter or shot.")
         if storyboard is not None:
-            from scenewise.media.contact_sheet import check_suffix
-
-            check_suffix(Path(storyboard))
+            check_picture(Path(storyboard), "a storyboard")
         if reel is not None and Path(reel).suffix.lower() != ".mp4":
             raise UsageError(f"{reel}: a reel is written as .mp4, not {Path(reel).suffix!r}.")
         if seconds is None and (reel is not None or query is not None):

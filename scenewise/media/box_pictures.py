@@ -5,7 +5,6 @@ It knows instants, boxes, texts and how to draw; it knows nothing of how things 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from scenewise.errors import StorageError, UsageError
+from scenewise.errors import UsageError
 from scenewise.media.decode import VideoReader
 from scenewise.media.target import Target
+from scenewise.media.whole_file import check_picture, write_picture
 
 Box = tuple[float, float, float, float]  # left, top, width, height, fractions of the picture
 Colour = tuple[int, int, int]
 
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+SHEET = "a sheet"
 _COLOURS: tuple[Colour, ...] = (  # told apart also by people who see few hues (Okabe and Ito 2008)
     (213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233),
 )  # fmt: skip
@@ -70,16 +70,10 @@ def write_pictures(path: str | Path, things: Sequence[Marked], folder: Path) -> 
 
     Raises StorageError where it cannot be written, MediaError as ``VideoReader`` does.
     """
-    written = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for thing, image in _shown(path, things, _EDGE):
-            target = folder / f"{thing.number:04d}.jpg"
-            image.save(target, quality=90)
-            written.append(target)
-    except OSError as error:
-        raise StorageError(f"{folder}: cannot be written ({error.strerror or error}).") from error
-    return written
+    return [
+        write_picture(folder / f"{thing.number:04d}.jpg", image, quality=90)
+        for thing, image in _shown(path, things, _EDGE)
+    ]
 
 
 def write_sheet(path: str | Path, things: Sequence[Marked], target: Path) -> Path:
@@ -87,7 +81,7 @@ def write_sheet(path: str | Path, things: Sequence[Marked], target: Path) -> Pat
 
     Raises UsageError for another suffix or no things, StorageError, MediaError.
     """
-    check_suffix(target)
+    check_picture(target, SHEET)
     if not things:
         raise UsageError("a sheet needs at least one thing.")
     things = things[:_MOST_CELLS]
@@ -104,24 +98,7 @@ def write_sheet(path: str | Path, things: Sequence[Marked], target: Path) -> Pat
         y = _GAP + place // columns * (cell + _GAP)
         sheet.paste(image, (x, y))
         draw.text((x, y + image.height + 4), thing.caption, _INK, font)
-    aside = target.with_name(f".{target.name[-80:]}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(aside, format=FORMATS[target.suffix.lower()])
-        aside.replace(target)
-    except OSError as error:
-        raise StorageError(f"{target}: cannot be written ({error.strerror or error}).") from error
-    finally:
-        if aside.exists():
-            aside.unlink()
-    return target
-
-
-def check_suffix(target: Path) -> None:
-    """Raise UsageError for a file name that no sheet can be written as."""
-    if target.suffix.lower() not in FORMATS:
-        allowed = ", ".join(FORMATS)
-        raise UsageError(f"{target}: a sheet is written as {allowed}, not {target.suffix!r}.")
+    return write_picture(target, sheet)
 
 
 def _shown(

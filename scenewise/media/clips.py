@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -26,6 +25,7 @@ from scenewise.media.clip_encoder import MUXER_OPTIONS, ClipEncoder, ClipFormat,
 from scenewise.media.container import FOREIGN_ERRORS, choose_video, open_container
 from scenewise.media.decode import VideoReader
 from scenewise.media.probe import AudioStream
+from scenewise.media.whole_file import written_aside
 
 CutMode = Literal["exact", "copy"]
 
@@ -202,16 +202,11 @@ def _check_target(target: Path, spans: Sequence[Span]) -> Path:
 @contextmanager
 def _written_aside(target: Path) -> Iterator[Path]:
     """A path beside the target that takes its name once all went well."""
-    aside = target.with_name(f".{target.name[-80:]}.{os.getpid()}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield aside
-        aside.replace(target)
+        with written_aside(target) as aside:
+            yield aside
     except FOREIGN_ERRORS as error:
         raise _write_error(target, error) from error
-    finally:
-        with suppress(OSError):  # where it could not be made
-            aside.unlink(missing_ok=True)
 
 
 def _write_error(target: Path, error: BaseException) -> MediaError | StorageError:

@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from scenewise.errors import MediaError, StorageError, UsageError
+from scenewise.errors import MediaError, UsageError
 from scenewise.media.decode import VideoReader
 from scenewise.media.target import Target
+from scenewise.media.whole_file import check_picture, write_picture
 from scenewise.types import Moment, clock
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+SHEET = "a contact sheet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +57,8 @@ def write_contact_sheet(
     Raises UsageError for another suffix or no hits, StorageError where it cannot be written.
     """
     path = Path(path)
-    check_suffix(path)
-    sheet = draw_contact_sheet(hits, title=title, style=style, lines=lines)
-    aside = path.with_name(f".{path.name[-80:]}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(aside, format=_FORMATS[path.suffix.lower()])
-        aside.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror or error}).") from error
-    finally:
-        if aside.exists():
-            aside.unlink()
-    return path
-
-
-def check_suffix(path: Path) -> None:
-    """Raise UsageError for a file name that no contact sheet can be written as."""
-    if path.suffix.lower() not in _FORMATS:
-        allowed = ", ".join(_FORMATS)
-        raise UsageError(f"{path}: a contact sheet is written as {allowed}, not {path.suffix!r}.")
+    check_picture(path, SHEET)
+    return write_picture(path, draw_contact_sheet(hits, title=title, style=style, lines=lines))
 
 
 def draw_contact_sheet(

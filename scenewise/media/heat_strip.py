@@ -5,7 +5,6 @@ It knows times, levels and how to draw them; it knows nothing of what was asked.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from scenewise.errors import MediaError, StorageError
+from scenewise.errors import MediaError
 from scenewise.media.decode import VideoReader
 from scenewise.media.target import Target
+from scenewise.media.whole_file import write_picture
 from scenewise.types import Segment, clock
 
 WIDTH = 1200
@@ -45,19 +45,8 @@ def write_heat_strip(
 
     A video whose file is gone has no thumbnails. Raises StorageError.
     """
-    path = Path(target)
     picture = _draw(str(video), duration, starts, ends, levels, moments, title)
-    aside = path.with_name(f".{path.name[-80:]}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(aside, format="PNG")
-        aside.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror or error}).") from error
-    finally:
-        if aside.exists():
-            aside.unlink()
-    return path
+    return write_picture(Path(target), picture)
 
 
 def _draw(

@@ -19,6 +19,7 @@ from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 
 from scenewise.media.container import FOREIGN_ERRORS, foreign_errors
+from scenewise.media.whole_file import written_aside
 
 # kinds of picture that are no compressed stream: their packets cannot be written down
 _UNCOMPRESSED = {"rawvideo", "wrapped_avframe"}
@@ -75,18 +76,14 @@ class Excerpt:
 
         Raises UnreadableMediaError, which quotes FFmpeg, and OSError.
         """
-        part = path.with_name(f".{path.name}.part")
         kind = "mp4" if path.suffix == ".mp4" else "matroska"
         options = {"movflags": "+faststart"} if kind == "mp4" else {}
-        try:
-            with (
-                foreign_errors(path),
-                av.open(str(part), "w", format=kind, container_options=options) as container,
-            ):
-                self._mux(container)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with (
+            written_aside(path) as aside,
+            foreign_errors(path),
+            av.open(str(aside), "w", format=kind, container_options=options) as container,
+        ):
+            self._mux(container)
 
     def _mux(self, container: OutputContainer) -> None:
         video = container.add_stream_from_template(self.template.video, opaque=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import math
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ from av.container import InputContainer
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 
-from scenewise.errors import StorageError, UnreadableMediaError, UsageError
+from scenewise.errors import UnreadableMediaError, UsageError
 from scenewise.media.container import FOREIGN_ERRORS, foreign_errors, open_container, read_only
 from scenewise.media.probe import probe
 from scenewise.media.sidecars import SIDECAR_SUFFIXES, find_sidecars, language_of
+from scenewise.media.whole_file import write_text
 
 _MAX_FILE_BYTES = 64 << 20  # subtitles of a day of film are a megabyte or two
 _MAX_DEMUX_ERRORS = 16  # in a row
@@ -246,15 +246,7 @@ def write_file(path: str | Path, cues: Iterable[Cue]) -> Path:
     if path.suffix.lower() not in formats:
         allowed = ", ".join(SIDECAR_SUFFIXES)
         raise UsageError(f"{path}: subtitles are written as {allowed}, not {path.suffix!r}.")
-    text = formats[path.suffix.lower()](cues)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise StorageError(f"{path}: cannot be written ({error.strerror}).") from None
-    return path
+    return write_text(path, formats[path.suffix.lower()](cues))
 
 
 def _clock(seconds: float, point: str) -> str:

@@ -20,7 +20,7 @@ from scenewise.errors import StorageError, UsageError
 from scenewise.index.encode_video import hash_file
 from scenewise.index.footage import Footage
 from scenewise.index.records import FileStamp
-from scenewise.tasks.caption_files import write_text
+from scenewise.media.whole_file import write_text
 from scenewise.types import Caption, Failure, Label
 
 FORMAT = "scenewise annotation 1"

@@ -6,12 +6,12 @@ It knows captions and formats; what the captions say is ``caption``'s.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scenewise.errors import StorageError, UsageError
+from scenewise.errors import UsageError
+from scenewise.media.whole_file import write_text
 from scenewise.types import Caption
 
 SUFFIXES = (".srt", ".vtt", ".json")
@@ -44,23 +44,3 @@ def write_captions(path: Path, video: str | Path, captions: Sequence[Caption]) -
 
         write_file(path, [Cue(caption.start, caption.end, caption.text) for caption in captions])
     return path
-
-
-def write_text(path: Path, text: str) -> None:
-    """A text file that is there whole or not at all. Raises StorageError.
-
-    Bytes of a file name that are no valid text come back as they were.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        raise StorageError(
-            f"{path}: cannot be written ({error.strerror}); name another folder."
-        ) from None
-    finally:
-        aside.unlink(missing_ok=True)

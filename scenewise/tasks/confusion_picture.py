@@ -5,8 +5,6 @@ It knows labels and counts, and how to draw them.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from scenewise.errors import StorageError, UsageError
+from scenewise.media.whole_file import write_picture
 
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _PAPER, _INK, _FAINT = (250, 250, 248), (28, 28, 32), (116, 116, 124)
 _RIGHT, _WRONG = np.array([38, 110, 84]), np.array([176, 58, 46])
 _MOST_NUMBERS = 30  # classes up to which counts are written into the cells
@@ -25,29 +22,9 @@ _LONGEST = 24  # characters of a label
 Counts = npt.NDArray[np.int64]
 
 
-def check_picture(path: Path) -> None:
-    """Raise UsageError for a file name that no picture can be written as."""
-    if path.suffix.lower() not in _FORMATS:
-        raise UsageError(
-            f"{path}: a picture is written as {', '.join(_FORMATS)}, not {path.suffix!r}."
-        )
-
-
 def write_confusion(confusion: Counts, labels: Sequence[str], path: Path, title: str = "") -> Path:
     """Draw and write by the suffix; replaces a file whole. Raises UsageError, StorageError."""
-    check_picture(path)
-    picture = draw_confusion(confusion, labels, title)
-    aside = path.with_name(f".{path.name[-80:]}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(aside, format=_FORMATS[path.suffix.lower()])
-        aside.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror or error}).") from error
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
-    return path
+    return write_picture(path, draw_confusion(confusion, labels, title))
 
 
 def draw_confusion(confusion: Counts, labels: Sequence[str], title: str = "") -> Image.Image:

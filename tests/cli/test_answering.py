@@ -147,7 +147,7 @@ def test_a_file_of_captions_is_not_overwritten(
     ("arguments", "code", "words"),
     [
         (["film.mp4", "-o", "film.txt"], 2, "are written as"),
-        (["film.mp4", "-o", "nowhere/film.srt"], 1, "cannot be written"),
+        (["film.mp4", "-o", "film.mp4/film.srt"], 1, "cannot be written"),
         (["nothing.mp4"], 2, "neither a file nor a video"),
         (["film.mp4", "--model", "seer"], 2, "needs an endpoint"),
     ],

@@ -134,8 +134,9 @@ def test_files_are_written_and_read_back(tmp_path: Path, suffix: str) -> None:
 def test_bad_input_is_one_of_our_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.srt, \.vtt"):
         subtitles.write_file(tmp_path / "film.txt", TWO)
+    (tmp_path / "file").write_text("no folder")
     with pytest.raises(StorageError, match="cannot be written"):
-        subtitles.write_file(tmp_path / "absent" / "film.srt", TWO)
+        subtitles.write_file(tmp_path / "file" / "film.srt", TWO)
     with pytest.raises(UnreadableMediaError, match="no such file"):
         subtitles.read_file(tmp_path / "film.srt")
     with pytest.raises(ValueError, match="start <= end"):

@@ -168,6 +168,7 @@ def test_json_holds_all_of_it(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.srt, \.vtt, \.json, not '\.txt'"):
         write_captions(tmp_path / "c.txt", "film.mp4", CAPTIONS)
+    (tmp_path / "file").write_text("no folder")
     for name in ("c.srt", "c.json"):
         with pytest.raises(StorageError, match="cannot be written"):
-            write_captions(tmp_path / "nowhere" / name, "film.mp4", CAPTIONS)
+            write_captions(tmp_path / "file" / name, "film.mp4", CAPTIONS)

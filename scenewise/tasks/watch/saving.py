@@ -18,6 +18,7 @@ from PIL import Image
 
 from scenewise.errors import MediaError, StorageError
 from scenewise.media.packet_ring import Excerpt, PacketRing
+from scenewise.media.whole_file import write_picture
 from scenewise.tasks.watch.mailbox import Picture
 from scenewise.tasks.watch.options import SaveOptions
 from scenewise.types import Event
@@ -72,11 +73,9 @@ class Saver:
         """Write the picture; None where that failed, which is said once a time."""
         path = self._path(event, ".jpg")
         try:
-            Image.fromarray(image).save(path, quality=_SNAPSHOT_QUALITY)
-        except OSError as error:
-            logger.warning(
-                "%s: the picture could not be written: %s", path, error.strerror or error
-            )
+            write_picture(path, Image.fromarray(image), quality=_SNAPSHOT_QUALITY)
+        except StorageError as error:
+            logger.warning("%s", error)
             return None
         return path
 
