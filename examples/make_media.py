@@ -109,7 +109,7 @@ def make_media(folder: Path) -> None:
     for month, shown in MONTHS.items():
         for day, name in enumerate([name for name, times in shown.items() for _ in range(times)]):
             path = folder / "channel" / f"{month}-{day + 1:02d}.mp4"
-            shift = 0.02 * day + 0.01 * int(month[-1])  # no two films are the same
+            shift = 0.04 * day + 0.01 * int(month[-1])  # no two films are the same
             write(path, scene(name, 3.0, (shift, 0.05, 0.8 + shift, 0.9)))
             date = datetime.fromisoformat(f"{month}-{day + 10:02d}T12:00").timestamp()
             os.utime(path, (date, date))

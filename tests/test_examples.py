@@ -17,8 +17,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from scenewise.cli.main import main
+from scenewise.media.decode import VideoReader
 
 pytest.importorskip("skimage")
 
@@ -185,3 +187,151 @@ def test_traffic_counts_on_where_a_watch_began_anew(tmp_path: Path) -> None:
     assert script("examples/road_traffic.py", "events.jsonl", *wanted) == 0
     (row,) = rows("table.csv")
     assert (row["in"], row["out"]) == ("2", "1")
+
+
+def test_a_reel_has_the_loud_moments_and_not_the_quiet_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ((code, said),) = follow("sports-highlights", capsys)
+    assert code == 0
+    assert "3 moments seen, 2 heard, 2 of the seen are loud" in said
+    # shown from 8, 15 and 24 s for 3 s each; bangs at 9 and 25 s, and a second around
+    spans = [tuple(map(float, span)) for span in re.findall(r"^([\d.]+)-([\d.]+) s$", said, re.M)]
+    assert spans == [pytest.approx((7, 12), abs=1), pytest.approx((23, 28), abs=1)]
+    with VideoReader("highlights.mp4") as reel:
+        assert reel.duration == pytest.approx(sum(end - start for start, end in spans), abs=0.3)
+
+
+def test_a_reel_of_what_is_not_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = ["--sound", "silence", "--within", "0", "--query", "a guitar"]
+    assert script("examples/sports_highlights.py", "media/match/race.mp4", *wanted) == 0
+    assert "0 of the seen are loud" in capsys.readouterr().out
+    assert not Path("highlights.mp4").exists()
+
+
+def test_of_two_drives_the_one_in_the_right_order_is_found(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    steps = follow("driving-footage", capsys)
+    assert [code for code, _ in steps] == [0, 0, 0, 0]
+    (_, found), (_, moving) = steps[1], steps[3]
+    first = re.search(r"^#1 \[[\d.]+\] (\S+) 00:(\S+)-00:(\S+)$", found, re.M)
+    assert first is not None
+    assert Path(first[1]).name == "commute.mp4"
+    assert (float(first[2]), float(first[3])) == pytest.approx((4, 12), abs=0.5)
+    assert "nothing found" not in found
+    assert "holiday.mp4" not in found
+    table = {Path(row["path"]).name: row for row in rows("notes/scenewise.csv")}
+    assert set(table) == {"commute.mp4", "crossing.mp4", "holiday.mp4"}
+    assert table["commute.mp4"]["labels"].startswith("a motorcycle")
+    assert re.search(r"^#1 \[[\d.]+\] a motorcycle ", moving, re.M)
+    assert "#2" not in moving  # one thing crosses
+    assert Path("crossing.png").stat().st_size > 1000
+
+
+def test_a_customer_gets_the_right_reply(capsys: pytest.CaptureFixture[str]) -> None:
+    ((code, said),) = follow("customer-service", capsys)
+    assert code == 0
+    answers = dict(line.split(": ", 1) for line in said.splitlines())
+    assert answers["face"] == "cannot tell"  # a cup of coffee has none
+    assert answers["emotion"].startswith("angry ")
+    assert answers["intent"].startswith("payment ")
+    assert answers["reply"].startswith("We return the second charge")
+
+
+@pytest.mark.parametrize(
+    ("said", "reply"),
+    [
+        ("Ten days and nobody knows where my order is.", "The link in your confirmation"),
+        ("How do I get the lime out of it?", "Run the cleaning programme"),
+        ("The cup broke on the first day, please take it back.", "Print the label"),
+        ("I cannot log in any more.", "Choose"),
+        ("The mountain was covered by snow.", "none fits"),
+    ],
+)
+def test_other_customers_get_other_replies(
+    said: str, reply: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("media/customer/call.srt").write_text(f"1\n00:00:01,000 --> 00:00:03,000\n{said}\n")
+    assert script("examples/customer_service.py", "media/customer/call.mp4") == 0
+    assert f"reply: {reply}" in capsys.readouterr().out
+
+
+def test_shares_of_a_month_sum_to_one_and_follow_what_was_made(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = runpy.run_path(str(EXAMPLES / "make_media.py"))
+    ((code, said),) = follow("label-trends", capsys)
+    assert code == 0
+    table = rows("trends.csv")
+    assert Path("trends.csv").read_text().splitlines() == said.splitlines()
+    assert [row["span"] for row in table] == list(made["MONTHS"])
+    for row, shown in zip(table, made["MONTHS"].values(), strict=True):
+        assert float(row["a cat"]) + float(row["a rocket"]) == pytest.approx(1, abs=0.001)
+        assert float(row["a cat"]) == pytest.approx(shown["chelsea.png"] / 4, abs=0.1)
+    with Image.open("trends.png") as chart:
+        colours = {chart.convert("RGB").getpixel((60, y)) for y in range(15, 235)}
+    assert len(colours) == 2  # January's bar: two labels
+
+
+def test_an_archive_is_sorted_by_its_own_scheme(capsys: pytest.CaptureFixture[str]) -> None:
+    *_, (found_code, found), (code, doubles) = follow("archive-annotation", capsys)
+    assert (found_code, code) == (0, 0)
+    labels = {Path(row["path"]).name: row["labels"] for row in rows("notes/scenewise.csv")}
+    best = {name: words.split(" 0.")[0].split(" 1.")[0] for name, words in labels.items()}
+    assert best.pop("breakfast.mp4") in ("animals", "food")  # a cat, then coffee
+    assert best == {
+        "campus.mp4": "film making",
+        "garden.mp4": "plants",
+        "launch.mp4": "space",
+        "travel.mp4": "architecture",
+    }
+    with_flowers = {"garden.mp4", "launch.mp4", "travel.mp4"}
+    assert {
+        Path(path).name for path in re.findall(r"^#\d+ \[\S+ (\S+)", found, re.M)
+    } == with_flowers
+    pairs = re.findall(r"part: \S+?(\w+\.mp4) and \S+?(\w+\.mp4)$", doubles, re.M)
+    assert {frozenset(pair) for pair in pairs} == {
+        frozenset(pair)
+        for pair in [
+            ("garden.mp4", "launch.mp4"),
+            ("garden.mp4", "travel.mp4"),
+            ("launch.mp4", "travel.mp4"),
+            ("breakfast.mp4", "launch.mp4"),  # the coffee
+            ("campus.mp4", "garden.mp4"),  # the grass
+        ]
+    }
+
+
+def test_cats_are_recommended_to_who_likes_cats(capsys: pytest.CaptureFixture[str]) -> None:
+    made = runpy.run_path(str(EXAMPLES / "make_media.py"))
+    _, (_, like), (_, suits) = follow("similar-videos", capsys)
+    cats = {
+        f"{month}-{day + 1:02d}.mp4"
+        for month, shown in made["MONTHS"].items()
+        for day in range(shown["chelsea.png"])
+    }
+
+    def names(said: str) -> list[str]:
+        return [Path(path).name for path in re.findall(r"^#\d+ \[\S+ (\S+)", said, re.M)]
+
+    assert len(names(like)) == 3
+    assert set(names(like)) <= cats
+    assert set(names(suits)) == cats - {"2026-01-01.mp4"}  # watched, and the other five
+
+
+def test_a_head_that_was_trained_names_new_footage(capsys: pytest.CaptureFixture[str]) -> None:
+    _, (_, report), (code, said) = follow("specialist-footage", capsys)
+    assert code == 0
+    assert "12 examples of 12 videos" in report
+    assert Path("slides.png").stat().st_size > 1000
+    told = {Path(one["path"]).stem: one["labels"][0] for one in json.loads(said)["videos"]}
+    best = {name: label["name"] for name, label in told.items()}
+    assert best == {"retina4": "retina", "tissue4": "tissue", "cells4": "cells"}
+
+
+def test_every_recipe_is_tried_here_and_linked_by_the_readme() -> None:
+    tried = set(re.findall(r'follow\("([\w-]+)"', Path(__file__).read_text("utf-8")))
+    pages = {page.stem for page in RECIPES.glob("*.md")}
+    linked = re.findall(r"\(docs/recipes/([\w-]+)\.md\)", (ROOT / "README.md").read_text("utf-8"))
+    assert tried == pages == set(linked)
