@@ -13,25 +13,17 @@ from scenewise.config import expand_user
 from scenewise.encoders.spec import Encoder
 from scenewise.errors import MediaError, ModelError, ScenewiseError, UsageError
 from scenewise.index.discover import discover
-from scenewise.index.indexer import ProgressCallback
 from scenewise.index.records import FileStamp
 from scenewise.index.windows import Sampling
 from scenewise.library.answering import Answering, motion_words
 from scenewise.library.core import Seen
-from scenewise.tasks.annotate import (
-    AnnotateReport,
-    AnnotateSettings,
-    Annotation,
-    Folder,
-    check_output,
-)
-from scenewise.tasks.caption import caption_video
-from scenewise.tasks.classify import ZeroShot
-from scenewise.tasks.fill import choose_sampling
-from scenewise.tasks.labels import LabelList, label_set, typed_labels
 from scenewise.types import Failure, Label, Progress
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # who searches needs none of these: the verb imports its own
+    from scenewise.index.indexer import ProgressCallback
+    from scenewise.tasks.annotate import AnnotateReport, AnnotateSettings, Annotation, Folder
+    from scenewise.tasks.classify import ZeroShot
+    from scenewise.tasks.labels import LabelList
     from scenewise.tasks.language.model import VideoLanguageModel
 
 _LABELS = 5  # best ones that are kept of each video
@@ -67,6 +59,8 @@ class Annotating(Answering):
         >>> library.annotate("~/Videos", labels="indoors,outdoors").written   # doctest: +SKIP
         12
         """
+        from scenewise.tasks.annotate import Folder, check_output
+
         if labels is not None and label_set is not None:
             raise UsageError("give the labels, or a set of them, not both.")
         chosen = _chosen(labels, label_set)
@@ -91,6 +85,8 @@ class Annotating(Answering):
         reader = self._current()
         if reader is not None:
             return self._source.of(reader.generation), reader.generation.sampling
+        from scenewise.tasks.fill import choose_sampling
+
         encoder = self._source.get(self._encoder_label(), self._settings.runtime)
         sampling = choose_sampling(Sampling(), encoder.spec, self._settings.fps)
         return encoder, str(sampling)
@@ -131,6 +127,8 @@ class _Work:
         motion: bool,
         model: VideoLanguageModel | None,
     ) -> None:
+        from scenewise.tasks.annotate import AnnotateSettings
+
         self._library = library
         self._folder = folder
         self._labels = labels
@@ -155,6 +153,8 @@ class _Work:
         progress: ProgressCallback | None,
     ) -> AnnotateReport:
         """All files, one after the other; the table is written however it ends."""
+        from scenewise.tasks.annotate import AnnotateReport
+
         begun = time.monotonic()
         failed, written, unchanged, seconds = list(problems), 0, 0, 0.0
         model_failures, interrupted = 0, False
@@ -199,13 +199,16 @@ class _Work:
         return new, float(shape["video"]["duration"])
 
     def _describe(self, stamp: FileStamp, settings: AnnotateSettings, known: bool) -> Annotation:
+        from scenewise.tasks.annotate import Annotation
+        from scenewise.tasks.caption import caption_video
+        from scenewise.tasks.classify import ZeroShot
         from scenewise.tasks.language.frames import read_frames
 
         seen = self._library._seen_now(stamp, known)
         words = partial(
             caption_video,
             seen.footage,
-            self._library._wording(seen),
+            self._library._wording(seen.encoder),
             motion=motion_words(Path(stamp.path)) if self._motion else None,
             model=self._model,
             read_frames=partial(read_frames, stamp.path),
@@ -220,6 +223,8 @@ class _Work:
 
 
 def _chosen(labels: Sequence[str] | str | None, named: str | Path | None) -> LabelList | None:
+    from scenewise.tasks.labels import label_set, typed_labels
+
     if labels is not None:
         return typed_labels(labels)
     return label_set(named) if named is not None else None

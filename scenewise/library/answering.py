@@ -7,20 +7,16 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scenewise.encoders.spec import Encoder
 from scenewise.errors import UsageError
-from scenewise.library.core import Seen
 from scenewise.library.searching import Searching
-from scenewise.tasks.ask import answer, choose
-from scenewise.tasks.choices import check_choices
-from scenewise.tasks.locate import locate
-from scenewise.tasks.questions import Question, parse_question
-from scenewise.tasks.quotes import find_quotes
-from scenewise.tasks.witness import Witness, said_moment
-from scenewise.tasks.wording import Wording
 from scenewise.types import Answer, Caption, Moment, Segment
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # who searches needs none of these: each verb imports its own
     from scenewise.tasks.language.model import VideoLanguageModel
+    from scenewise.tasks.questions import Question
+    from scenewise.tasks.witness import Witness
+    from scenewise.tasks.wording import Wording
 
 _LIBRARY_HITS = 100  # of one search, that an answer looks at
 
@@ -48,6 +44,10 @@ class Answering(Searching):
         >>> library.ask("Is there a dog?", "park.mp4").text               # doctest: +SKIP
         'Yes: at 02:15.0-02:18.5.'
         """
+        from scenewise.tasks.ask import answer, choose
+        from scenewise.tasks.choices import check_choices
+        from scenewise.tasks.questions import parse_question
+
         parsed = parse_question(question)
         wanted = check_choices(choices) if choices is not None else ()
         opened = self._language_model(model)
@@ -94,7 +94,7 @@ class Answering(Searching):
             path = Path(seen.footage.path)
             return caption_video(
                 seen.footage,
-                self._wording(seen),
+                self._wording(seen.encoder),
                 dense=dense,
                 motion=motion_words(path) if motion and path.is_file() else None,
                 model=opened,
@@ -113,13 +113,19 @@ class Answering(Searching):
 
         return open_language_model(model, self._settings)
 
-    def _wording(self, seen: Seen) -> Wording:
-        return Wording(seen.encoder, cache=self._settings.cache)
+    def _wording(self, encoder: Encoder) -> Wording:
+        from scenewise.tasks.wording import Wording
+
+        return Wording(encoder, cache=self._settings.cache)
 
     def _witness(self, video: str | Path | None) -> Witness:
         """One video, or the whole library, as something that can be asked."""
         if video is None:
             return self._library_witness()
+        from scenewise.tasks.locate import locate
+        from scenewise.tasks.quotes import find_quotes
+        from scenewise.tasks.witness import Witness, said_moment
+
         seen = self._footage(video)
         footage = seen.footage
 
@@ -137,7 +143,7 @@ class Answering(Searching):
             lambda _: footage,
             seen.encoder,
             seen.calibrator,
-            self._wording(seen),
+            self._wording(seen.encoder),
             footage,
         )
 
@@ -149,8 +155,9 @@ class Answering(Searching):
                 f"the library {self._directory} is empty; fill it with scenewise index FOLDER, or "
                 "name a video."
             )
+        from scenewise.tasks.witness import Witness
+
         encoder = self._source.of(reader.generation)
-        seen_by = Wording(encoder, cache=self._settings.cache)
 
         @cache  # what is seen and what is said come from one search
         def hits(sentence: str) -> tuple[Moment, ...]:
@@ -165,7 +172,7 @@ class Answering(Searching):
             lambda hit: self._footage(hit.video_id).footage,
             encoder,
             self._calibrator(encoder),
-            seen_by,
+            self._wording(encoder),
         )
 
     def _with_evidence(self, question: Question, found: Answer, witness: Witness) -> Answer:

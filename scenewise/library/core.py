@@ -18,14 +18,11 @@ from scenewise.errors import LibraryNotFoundError, UnreadableMediaError, UsageEr
 from scenewise.index.calibration import Calibrator
 from scenewise.index.catalog import Catalog, Chunk
 from scenewise.index.discover import stamp as stamp_of
-from scenewise.index.encode_video import encode_video
 from scenewise.index.encoder_source import EncoderLoader, EncoderSource, check_name
 from scenewise.index.footage import Footage
-from scenewise.index.indexer import ProgressCallback
 from scenewise.index.reader import FeatureCache, IndexReader
 from scenewise.index.records import EncodedVideo, FileStamp
 from scenewise.index.windows import Sampling
-from scenewise.tasks import fill
 
 _FILES_REMEMBERED = 4
 
@@ -199,7 +196,10 @@ class LibraryCore:
             known = self._looked_at.get(stamp)
         if known is not None:
             return known
-        sampling = fill.choose_sampling(Sampling(), encoder.spec, self._settings.fps)
+        from scenewise.index.encode_video import encode_video
+        from scenewise.tasks.fill import choose_sampling
+
+        sampling = choose_sampling(Sampling(), encoder.spec, self._settings.fps)
         encoded = encode_video(path, encoder, sampling)
         assert isinstance(encoded, EncodedVideo)  # nobody said that it is not wanted
         footage = Footage.of_encoded(encoded)
@@ -214,21 +214,6 @@ class LibraryCore:
 
     def _encoder_label(self) -> str:
         return self._wanted_encoder or self._settings.encoder
-
-    def _filling(
-        self,
-        workers: int | None,
-        progress: ProgressCallback | None,
-        stop: threading.Event | None = None,
-    ) -> fill.Filling:
-        count = workers if workers is not None else self._settings.workers
-        if stop is None:
-            return fill.Filling(self._directory, self._source, count, progress)
-        return fill.Filling(self._directory, self._source, count, progress, stop.is_set)
-
-    def _beginning(self) -> fill.Beginning:
-        settings = self._settings
-        return fill.Beginning(self._encoder_label(), settings.runtime, settings.fps)
 
 
 def _in_library(reader: IndexReader, video: str) -> Chunk | None:

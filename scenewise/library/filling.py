@@ -5,17 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scenewise.config import expand_user
 from scenewise.index.catalog import Catalog
-from scenewise.index.indexer import ProgressCallback
 from scenewise.index.naming import named
 from scenewise.index.track_plan import TrackWish
 from scenewise.index.vectors import AnnKind, built_kind, refresh
 from scenewise.index.windows import Sampling
 from scenewise.library.core import LibraryCore
-from scenewise.tasks import fill
 from scenewise.types import IndexReport, LibraryStats, Video
+
+if TYPE_CHECKING:  # who searches needs none of these: each verb imports its own
+    from scenewise.index.indexer import ProgressCallback
+    from scenewise.tasks.fill import Beginning
+    from scenewise.tasks.fill import Filling as Means
 
 
 class Filling(LibraryCore):
@@ -60,8 +64,10 @@ class Filling(LibraryCore):
         >>> report.indexed, report.failed                       # doctest: +SKIP
         (12, ())
         """
-        return fill.index_paths(
-            self._filling(workers, progress),
+        from scenewise.tasks.fill import index_paths
+
+        return index_paths(
+            self._means(workers, progress),
             self._beginning(),
             _as_list(paths),
             Sampling(fps, frames),
@@ -88,8 +94,10 @@ class Filling(LibraryCore):
 
         >>> library.reindex(encoder="google/siglip2-base-patch16-224")   # doctest: +SKIP
         """
-        report = fill.reindex(
-            self._filling(workers, progress),
+        from scenewise.tasks.fill import reindex
+
+        report = reindex(
+            self._means(workers, progress),
             encoder,
             self._settings.runtime,
             Sampling(fps, frames),
@@ -114,11 +122,13 @@ class Filling(LibraryCore):
 
         Yields the report of each run, the first one at once. A folder may be empty at first.
         """
+        from scenewise.tasks.fill import index_paths, watch
+
         folders = _as_list(paths)
 
         def run() -> IndexReport:
-            return fill.index_paths(
-                self._filling(workers, progress, stop),
+            return index_paths(
+                self._means(workers, progress, stop),
                 self._beginning(),
                 folders,
                 Sampling(fps, frames),
@@ -126,7 +136,7 @@ class Filling(LibraryCore):
                 may_be_empty=True,
             )
 
-        return fill.watch(run, folders, stop, recursive=recursive)
+        return watch(run, folders, stop, recursive=recursive)
 
     def remove(self, videos: Sequence[str | Path] | str | Path) -> int:
         """Forget videos, named by path, id, beginning of an id, or file name; return how many.
@@ -179,6 +189,26 @@ class Filling(LibraryCore):
             search_index=built_kind(folder, generation.id) if generation else None,
             tracks=catalog.track_counts() if catalog else {},
         )
+
+    # what indexing stands on
+    def _means(
+        self,
+        workers: int | None,
+        progress: ProgressCallback | None,
+        stop: threading.Event | None = None,
+    ) -> Means:
+        from scenewise.tasks.fill import Filling as Means
+
+        count = workers if workers is not None else self._settings.workers
+        if stop is None:
+            return Means(self._directory, self._source, count, progress)
+        return Means(self._directory, self._source, count, progress, stop.is_set)
+
+    def _beginning(self) -> Beginning:
+        from scenewise.tasks.fill import Beginning
+
+        settings = self._settings
+        return Beginning(self._encoder_label(), settings.runtime, settings.fps)
 
 
 def _as_list(names: Sequence[str | Path] | str | Path) -> list[str | Path]:

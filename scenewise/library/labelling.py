@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from scenewise.errors import MediaError, UsageError
 from scenewise.library.core import LibraryCore
-from scenewise.tasks.classifiers import Classifier, find_classifier, load_classifier
-from scenewise.tasks.classify import Classification, ZeroShot, check_template, classify_trained
-from scenewise.tasks.labels import label_set as read_label_set
-from scenewise.tasks.labels import typed_labels
 from scenewise.types import Failure
+
+if TYPE_CHECKING:  # who searches needs none of these: each verb imports its own
+    from scenewise.tasks.classifiers import Classifier
+    from scenewise.tasks.classify import Classification, ZeroShot
 
 
 class Labels(TypedDict, total=False):
@@ -64,10 +64,16 @@ class Labelling(LibraryCore):
 
     def classifier(self, name: str) -> Classifier:
         """A trained or taught classifier of this library. Raises UsageError where there is none."""
+        from scenewise.tasks.classifiers import find_classifier
+
         return find_classifier(self._opened(), name)
 
     def _labeller(self, wanted: Labels) -> Callable[[str | Path], Classification]:
         """Checks what is wanted, now; what is needed to answer is made with the first video."""
+        from scenewise.tasks.classify import ZeroShot, check_template
+        from scenewise.tasks.labels import label_set as read_label_set
+        from scenewise.tasks.labels import typed_labels
+
         labels, named = wanted.get("labels"), wanted.get("label_set")
         name, template = wanted.get("classifier"), wanted.get("template")
         top_k, over_time = wanted.get("top_k", 5), wanted.get("over_time", False)
@@ -80,17 +86,7 @@ class Labelling(LibraryCore):
         if name is not None:
             if template is not None:
                 raise UsageError("a trained classifier asks no words; leave the template out.")
-            find_classifier(self._opened(), name)
-
-            def trained(video: str | Path) -> Classification:
-                seen = self._footage(video)
-                own = load_classifier(self._opened(), name, seen.encoder.spec)
-                encoder = seen.encoder.spec.name
-                return classify_trained(
-                    seen.footage, own, encoder, top_k=top_k, over_time=over_time
-                )
-
-            return trained
+            return self._trained(name, top_k, over_time)
         if template is not None:
             check_template(template)
         chosen = typed_labels(labels) if labels is not None else read_label_set(named or "")
@@ -103,3 +99,19 @@ class Labelling(LibraryCore):
             return ready[0].classify(seen.footage, top_k=top_k, over_time=over_time)
 
         return zero_shot
+
+    def _trained(
+        self, name: str, top_k: int, over_time: bool
+    ) -> Callable[[str | Path], Classification]:
+        from scenewise.tasks.classifiers import find_classifier, load_classifier
+        from scenewise.tasks.classify import classify_trained
+
+        find_classifier(self._opened(), name)  # says now that there is none
+
+        def label(video: str | Path) -> Classification:
+            seen = self._footage(video)
+            own = load_classifier(self._opened(), name, seen.encoder.spec)
+            encoder = seen.encoder.spec.name
+            return classify_trained(seen.footage, own, encoder, top_k=top_k, over_time=over_time)
+
+        return label

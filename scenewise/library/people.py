@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenewise.config import expand_user
-from scenewise.encoders.faces import SAME_FROM
 from scenewise.errors import UsageError
 from scenewise.index.catalog import Catalog
 from scenewise.library.core import LibraryCore
-from scenewise.tasks import people as tasks
-from scenewise.tasks.people import PeopleFound, Person
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # who searches needs none of these: each verb imports its own
     from scenewise.encoders.faces import FaceDetector, FaceEmbedder
+    from scenewise.tasks.people import PeopleFound, Person
 
 NEEDED = (
     "people are recognised only with two networks that you name: --face-detector FILE (YuNet's "
@@ -38,6 +36,8 @@ class People(LibraryCore):
 
         >>> library.enrol_person("Ada", ["ada1.jpg", "ada2.jpg"])        # doctest: +SKIP
         """
+        from scenewise.tasks import people as tasks
+
         tasks.checked_name(name)
         detector, embedder = self._face_networks()
         with Catalog.open(self._directory, write=True, create=True) as writer:
@@ -61,6 +61,9 @@ class People(LibraryCore):
         >>> [(one.name, one.start) for one in library.match_people("party.mp4").appearances]
         ... # doctest: +SKIP
         """
+        from scenewise.encoders.faces import SAME_FROM
+        from scenewise.tasks import people as tasks
+
         detector, embedder = self._face_networks()
         wanted = tasks.chosen(self.people(), names)
         path, video_id = self._file_of(video)
@@ -76,6 +79,8 @@ class People(LibraryCore):
 
     def people(self) -> list[Person]:
         """Who is enrolled in this library."""
+        from scenewise.tasks import people as tasks
+
         return tasks.enrolled(self._opened())
 
     def forget_person(self, name: str) -> None:
@@ -85,6 +90,8 @@ class People(LibraryCore):
         """
         if self._opened() is None:
             raise UsageError(f"nobody called {name!r} is enrolled; nobody is enrolled.")
+        from scenewise.tasks import people as tasks
+
         with Catalog.open(self._directory, write=True) as writer:
             tasks.forget(writer, name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,23 +12,15 @@ from scenewise.config import expand_user
 from scenewise.encoders.spec import Encoder, FloatArray
 from scenewise.errors import UsageError
 from scenewise.index.calibration import HasBackground
+from scenewise.index.embed import unit
 from scenewise.index.reader import IndexReader
 from scenewise.index.vector_cache import VectorCache
 from scenewise.library.core import LibraryCore
-from scenewise.tasks.catalogue import encode_items, read_catalogue
 from scenewise.tasks.duplicates import (
     LEAST_SECONDS,
     MIN_SCORE,
     DuplicateReport,
     find_duplicates,
-)
-from scenewise.tasks.recommend import (
-    Outsider,
-    Recommended,
-    Wishes,
-    recommend_for,
-    recommend_from,
-    recommend_like,
 )
 from scenewise.tasks.taste import DIVERSITY
 from scenewise.tasks.watch_history import (
@@ -38,6 +30,9 @@ from scenewise.tasks.watch_history import (
     as_history,
     read_history,
 )
+
+if TYPE_CHECKING:  # who searches needs none of these: the verb imports its own
+    from scenewise.tasks.recommend import Recommended, Wishes
 
 History = str | Path | Iterable[Watched | Mapping[str, Any] | str]
 
@@ -71,6 +66,9 @@ class Recommending(LibraryCore):
         >>> for hit in library.recommend(history="watched.csv").hits:    # doctest: +SKIP
         ...     print(hit.title, hit.reason)
         """
+        from scenewise.tasks.catalogue import encode_items, read_catalogue
+        from scenewise.tasks.recommend import Wishes, recommend_for, recommend_from
+
         wishes = Wishes(top_k, diversity, half_life_days, rating_scale)
         if (video is None) == (history is None):
             raise UsageError("a recommendation needs a video or a history; give one of them.")
@@ -123,6 +121,8 @@ class Recommending(LibraryCore):
         )
 
     def _like(self, video: str | Path, wishes: Wishes) -> Recommended:
+        from scenewise.tasks.recommend import Outsider, recommend_like
+
         reader = self._current()
         if reader is None:
             raise self._nothing_indexed()
@@ -131,8 +131,7 @@ class Recommending(LibraryCore):
         chunk = reader.catalog.chunk_of(reader.generation.id, footage.video_id)
         if chunk is not None:
             return recommend_like(reader, encoder, footage.video_id, wishes)
-        mean = footage.features.vectors.mean(axis=0)
-        vector = np.asarray(mean / max(1e-9, float(np.linalg.norm(mean))), np.float32)
+        vector = unit(footage.features.vectors.mean(axis=0))
         outsider = Outsider(footage.path, vector, footage.features)
         return recommend_like(reader, encoder, outsider, wishes)
 

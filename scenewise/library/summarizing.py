@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from scenewise.config import expand_user
 from scenewise.errors import UsageError
@@ -13,15 +13,10 @@ from scenewise.index.footage import Footage
 from scenewise.library.core import LibraryCore
 from scenewise.media.whole_file import check_picture
 from scenewise.tasks.query import normalise
-from scenewise.tasks.summarize import (
-    Chapter,
-    Highlights,
-    Summary,
-    chapters_of,
-    highlights_of,
-)
-from scenewise.tasks.wording import Wording
 from scenewise.types import Moment, Segment, clock
+
+if TYPE_CHECKING:  # who searches needs none of these: the verb imports its own
+    from scenewise.tasks.summarize import Chapter, Highlights, Summary
 
 DEFAULT_REEL_SECONDS = 30.0
 MOST_PICTURES = 60  # of a storyboard
@@ -55,6 +50,9 @@ class Summarizing(LibraryCore):
         >>> [(one.start, one.title) for one in summary.chapters]           # doctest: +SKIP
         [(0.0, 'seashore'), (42.5, 'restaurant, plate')]
         """
+        from scenewise.tasks.summarize import Summary, chapters_of, highlights_of
+        from scenewise.tasks.wording import Wording
+
         if query is not None:
             query = normalise(query)
         if per not in ("chapter", "shot"):

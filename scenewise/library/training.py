@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,21 +12,19 @@ from scenewise.config import expand_user
 from scenewise.encoders.spec import Encoder, FloatArray
 from scenewise.errors import UsageError
 from scenewise.index.catalog import Catalog
-from scenewise.index.encode_video import encode_video, hash_file
 from scenewise.index.reader import IndexReader
 from scenewise.index.records import EncodedVideo
 from scenewise.index.window_files import WindowFiles, Windows
 from scenewise.index.windows import Sampling
 from scenewise.library.core import LibraryCore
-from scenewise.tasks import fill
-from scenewise.tasks.classifiers import KIND, Classifier, check_name, find_classifier
-from scenewise.tasks.classifiers import save_classifier as save
 from scenewise.tasks.cut import Cuttable, parse_hit
-from scenewise.tasks.examples import read_examples
-from scenewise.tasks.teach import Taught, background_of, revise, taught_moments, teach
-from scenewise.tasks.train_classifier import Progress, TrainingOptions, gather, train
-from scenewise.tasks.training_report import TrainingReport
 from scenewise.types import Moment
+
+if TYPE_CHECKING:  # who searches needs none of these: each verb imports its own
+    from scenewise.tasks.classifiers import Classifier
+    from scenewise.tasks.teach import Taught
+    from scenewise.tasks.train_classifier import Progress, TrainingOptions
+    from scenewise.tasks.training_report import TrainingReport
 
 
 class Training(LibraryCore):
@@ -55,6 +54,10 @@ class Training(LibraryCore):
         >>> report.figures["accuracy"]                                 # doctest: +SKIP
         0.91
         """
+        from scenewise.tasks.classifiers import check_name
+        from scenewise.tasks.examples import read_examples
+        from scenewise.tasks.train_classifier import TrainingOptions, gather, train
+
         name, options = check_name(name), options or TrainingOptions()
         self._check_free(name, replace)
         if regression and options.head not in ("ridge", "logistic"):
@@ -96,6 +99,9 @@ class Training(LibraryCore):
         >>> hits = library.search("a door").hits                          # doctest: +SKIP
         >>> library.teach("my door", good=hits[:2], bad=hits[2:4])        # doctest: +SKIP
         """
+        from scenewise.tasks.classifiers import KIND, Classifier, check_name
+        from scenewise.tasks.teach import revise, taught_moments, teach
+
         name = check_name(name)
         reader = self._current()
         if reader is None:
@@ -122,12 +128,16 @@ class Training(LibraryCore):
 
     def classifiers(self) -> list[Classifier]:
         """All classifiers of this library, by name."""
+        from scenewise.tasks.classifiers import KIND, find_classifier
+
         catalog = self._opened()
         names = [] if catalog is None else catalog.kept_names(KIND)
         return [find_classifier(catalog, name) for name in names]
 
     def remove_classifier(self, name: str) -> None:
         """Forget a classifier. Raises UsageError where there is none of this name."""
+        from scenewise.tasks.classifiers import KIND, find_classifier
+
         catalog = self._opened()
         if catalog is None or name.strip() not in catalog.kept_names(KIND):
             find_classifier(catalog, name)  # says which there are
@@ -135,10 +145,14 @@ class Training(LibraryCore):
             writer.drop_kept(KIND, name.strip())
 
     def _keep(self, classifier: Classifier) -> None:
+        from scenewise.tasks.classifiers import save_classifier
+
         with Catalog.open(self._directory, write=True, create=True) as writer:
-            save(writer, classifier)
+            save_classifier(writer, classifier)
 
     def _check_free(self, name: str, replace: bool) -> None:
+        from scenewise.tasks.classifiers import KIND
+
         catalog = self._opened()
         if not replace and catalog is not None and catalog.kept(KIND, name) is not None:
             raise UsageError(
@@ -148,6 +162,9 @@ class Training(LibraryCore):
 
     def _windows_of_files(self) -> tuple[Callable[[str], Windows], Encoder]:
         """What gives the windows of any video, of the library or not, and their encoder."""
+        from scenewise.index.encode_video import encode_video, hash_file
+        from scenewise.tasks.fill import choose_sampling
+
         reader = self._current()
         if reader is not None:
             encoder = self._source.of(reader.generation)
@@ -156,7 +173,7 @@ class Training(LibraryCore):
             encoder = self._source.get(self._encoder_label(), self._settings.runtime)
             sampling = Sampling()
         if reader is None or sampling.frames is not None:
-            sampling = fill.choose_sampling(Sampling(), encoder.spec, self._settings.fps)
+            sampling = choose_sampling(Sampling(), encoder.spec, self._settings.fps)
             reader = None
         files = WindowFiles(self._settings.cache)
 
@@ -188,6 +205,8 @@ class Training(LibraryCore):
 
     def _taught(self, reader: IndexReader, hit: Cuttable, good: bool) -> Taught:
         """A moment of the library; UsageError where it has no such video or time."""
+        from scenewise.tasks.teach import Taught
+
         if isinstance(hit, Moment):
             return Taught(hit.video_id, hit.path, hit.start, hit.end, good)
         if isinstance(hit, str):
@@ -230,6 +249,8 @@ def _background(
     reader: IndexReader, moments: Sequence[Taught]
 ) -> tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
     """Windows from all over the library that no moment touches, and the video of each."""
+    from scenewise.tasks.teach import background_of
+
     ids = reader.rows.ids.tolist()
     sizes = dict(zip(ids, reader.rows.windows.tolist(), strict=True))
     vectors, videos = [], []

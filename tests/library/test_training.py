@@ -67,9 +67,10 @@ def test_a_video_is_encoded_once_and_not_at_all_where_the_library_has_it(
         return real(path, *rest)  # type: ignore[arg-type]  # as it was called
 
     monkeypatch.setenv("SCENEWISE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("scenewise.library.training.encode_video", counting)
+    monkeypatch.setattr("scenewise.index.encode_video.encode_video", counting)
     with Library.open(tmp_path / "fresh", encoder="colours", load=load_colours) as fresh:
         fresh.index(clips / "hot", workers=1)
+        decoded.clear()
         fresh.train_classifier("heat", clips)
         assert decoded == ["0.mp4", "1.mp4", "2.mp4", "3.mp4"]  # the cold ones
         fresh.train_classifier("again", clips, options=TrainingOptions("svm"))
