@@ -120,7 +120,7 @@ def encode_video(
     if before is None:
         raise UnreadableMediaError(f"{path} is not a regular file.")
     if before.size == 0:
-        raise UnreadableMediaError("the file is empty.")
+        raise UnreadableMediaError(f"{path}: the file is empty.")
     content_hash = hash_file(path)
     if wanted is not None and not wanted(content_hash):
         _check_unchanged(before)

@@ -33,6 +33,11 @@ def named(videos: Sequence[Video], text: str) -> list[Video]:
             return found
     found = _by_id(videos, text.strip().lower())
     if not found:
+        if os.path.isdir(here):  # noqa: PTH112 - leaves an unknown ~user
+            raise UsageError(
+                f"{text} is a folder, where one video is meant; name a file in it, or a video "
+                "that scenewise list shows."
+            )
         if os.path.lexists(here):
             raise UsageError(
                 f"{text} is not in this library; index it first, or name a video that "
@@ -78,6 +83,6 @@ def _check_one(found: Sequence[Video], text: str) -> None:
 
 def _unknown(text: str) -> UsageError:
     return UsageError(
-        f"{text!r} is no video of this library; give a path, a file name, or {FEWEST_DIGITS} or "
-        "more digits of a video id, as scenewise list shows them."
+        f"{text!r} is no video of this library, nor is there such a file; give a path, a file "
+        f"name, or {FEWEST_DIGITS} or more digits of a video id, as scenewise list shows them."
     )

@@ -173,6 +173,8 @@ class LibraryCore:
 
     def _checked_file(self, video: str | Path) -> Path:
         path = expand_user(video)
+        if path.is_dir():
+            raise UsageError(f"{video} is a folder, where one video is meant; name a file in it.")
         if not path.is_file():
             raise UsageError(
                 f"{video} is neither a file nor a video of the library {self._directory}; "

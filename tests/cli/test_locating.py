@@ -84,7 +84,7 @@ def test_another_encoder_looks_without_the_library(
         (["film.mp4", "red", "--heat", "curve.jpg"], 2, ".json or .png"),
         (["film.mp4", "red", "--heat", "film.mp4"], 2, ".json or .png"),
         (["text.mp4", "red"], 1, "text.mp4"),
-        ([".", "red"], 2, "neither a file nor a video"),
+        ([".", "red"], 2, ". is a folder"),
     ],
 )
 def test_what_is_refused(

@@ -62,6 +62,11 @@ def test_a_file_that_lies_here_is_that_file(
         named(ALL, "it's here.mp4")
 
 
+def test_a_folder_is_named_as_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder, where one video is meant"):
+        named(ALL, str(tmp_path))
+
+
 def test_a_link_means_its_file(tmp_path: Path) -> None:
     video = Video("dddd000000000005", str(tmp_path.resolve() / "film.mp4"), 4.0, "ready")
     (tmp_path / "link.mp4").symlink_to(tmp_path / "film.mp4")

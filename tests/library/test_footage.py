@@ -10,7 +10,7 @@ import pytest
 from colour_encoder import load_colours
 from colour_films import write_colours
 
-from scenewise.errors import UsageError
+from scenewise.errors import UnreadableMediaError, UsageError
 from scenewise.library import Library
 
 
@@ -60,6 +60,15 @@ def test_what_is_no_video_is_refused(folder: Path, tmp_path: Path) -> None:
         library._footage("nothing.mp4")
     with (
         Library.open(tmp_path / "none", encoder="colours", load=load_colours) as library,
-        pytest.raises(UsageError, match="neither a file nor a video"),
+        pytest.raises(UsageError, match="is a folder, where one video"),
     ):
         library._footage(tmp_path)
+
+
+def test_an_empty_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    with (
+        Library.open(tmp_path / "none", encoder="colours", load=load_colours) as library,
+        pytest.raises(UnreadableMediaError, match=r"empty\.mp4: the file is empty"),
+    ):
+        library._footage(tmp_path / "empty.mp4")
