@@ -81,6 +81,7 @@ _IN_THE_FILM = re.compile(
     rf",?\s*(?:(?:any|some)where\s)?\b(?:in|during|of|on|at any (?:time|point) in)\s{_THE_FILM}$",
     re.I,
 )
+_BARE_WHAT = re.compile(rf"^what(?:'s|\s+{_AUX})?$", re.I)
 _APPEARS = re.compile(
     r"\s+(?:(?:is|are|was|were)\s+)?(?:appears?|appeared|appearing|shown?|showed|seen|"
     r"visible|present|come up|comes up|occurs?|occurred|happens?|happened|"
@@ -124,6 +125,8 @@ def parse_question(text: str) -> Question:
     indirect = _INDIRECT.match(words)
     if indirect is not None:
         return Question(asked, "yes_no", _clause(indirect["what"]))
+    if words != asked and _BARE_WHAT.match(words):  # "what is in the video"
+        return Question(asked, "what")
     for rule in _RULES:
         found = rule(words)
         if found is not None:
