@@ -52,8 +52,10 @@ def read_catalogue(path: Path) -> tuple[Item, ...]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise UsageError(
-            f"the catalogue {path} cannot be read: {error}; give a CSV with the columns {_WANTED}."
+            f"the catalogue {path} cannot be read ({reason}); give a CSV with the "
+            f"columns {_WANTED}."
         ) from error
     table = csv.DictReader(text.splitlines())
     columns = table.fieldnames or []

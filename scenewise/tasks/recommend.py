@@ -6,6 +6,7 @@ video is decoded, and no network runs where nothing but videos of the library is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,7 +127,7 @@ def recommend_like(
 
     def reason(pick: Pick) -> tuple[str, str | None, tuple[Why, ...]]:
         shared = pool.shared(pick.place, features)
-        return _sentence(f"like {Path(title).name}", shared), title, shared
+        return reason_of(f"like {Path(title).name}", shared), title, shared
 
     return _answer(1, allowed, picks, [(c.video_id, c.path) for c in pool.chunks], reason)
 
@@ -153,7 +154,7 @@ def recommend_for(
             return _UNLIKE, None, ()
         chunk = pool.chunks[places[pick.like]]
         shared = pool.shared(pick.place, reader.features(chunk.id))
-        return _sentence(_liked(chunk.path, history[pick.like]), shared), chunk.path, shared
+        return reason_of(_liked(chunk.path, history[pick.like]), shared), chunk.path, shared
 
     return _answer(
         len(history), allowed, picks, [(c.video_id, c.path) for c in pool.chunks], reason
@@ -207,7 +208,7 @@ def recommend_from(
         if row.video in by_id:
             shared = _shared_words(items[pick.place].words, items[by_id[row.video]].words)
         why = tuple(Why("similarity", f"both say {word}") for word in shared)
-        return _sentence(_liked(titles[pick.like], row), shared), titles[pick.like], why
+        return reason_of(_liked(titles[pick.like], row), shared), titles[pick.like], why
 
     named = [(item.id, item.title or item.id) for item in items]
     return _answer(len(history), ~seen, picks, named, reason)
@@ -321,11 +322,12 @@ def _liked(title: str, row: Watched) -> str:
     return f"like {name}, which you watched"
 
 
-def _sentence(like: str, shared: Sequence[Why | str]) -> str:
-    names = [
-        one if isinstance(one, str) else one.detail.rpartition(" ")[0] or one.detail
-        for one in shared
-    ]
+_FIGURE = re.compile(r" (?:under )?[0-9.]+$")  # how strongly it is seen, behind its name
+
+
+def reason_of(like: str, shared: Sequence[Why | str]) -> str:
+    """``like X; both: …``: what a suggestion has in common with what was watched."""
+    names = [one if isinstance(one, str) else _FIGURE.sub("", one.detail) for one in shared]
     return f"{like}; both: {', '.join(names)}" if names else like
 
 

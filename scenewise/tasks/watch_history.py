@@ -140,7 +140,8 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the history {path} cannot be read: {error}; give {_FORMS}.") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise UsageError(f"the history {path} cannot be read ({reason}); give {_FORMS}.") from error
     if path.suffix.lower() == ".csv":
         table = csv.DictReader(text.splitlines())
         if table.fieldnames is not None and "video" not in table.fieldnames:

@@ -16,7 +16,9 @@ from scenewise.cli import main, recommending
 from scenewise.config import Settings
 from scenewise.errors import MediaError, UsageError
 from scenewise.library import Library
+from scenewise.tasks.recommend import reason_of
 from scenewise.tasks.watch_history import Watched
+from scenewise.types import Why
 
 FILMS: dict[str, list[tuple[str, float]]] = {
     "reds.mp4": [("red", 2.0), ("black", 0.5)],
@@ -77,6 +79,15 @@ def test_a_history_is_followed_with_reasons(library: Library) -> None:
     assert blue.like is not None
     assert Path(blue.like).name == "blues.mp4"
     assert "both: " in found.hits[0].reason or found.hits[0].why == ()
+
+
+def test_a_reason_names_things_without_how_strongly_they_are_seen() -> None:
+    shared: list[Why | str] = [
+        Why("concept", "tiger cat 0.35"),
+        Why("concept", "hare under 0.01"),
+        "meadow",
+    ]
+    assert reason_of("like a.mp4", shared) == "like a.mp4; both: tiger cat, hare, meadow"
 
 
 def test_what_was_rated_badly_is_pushed_away(library: Library) -> None:
