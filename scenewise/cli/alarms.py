@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scenewise.tasks.watch.rule import Rule
     from scenewise.tasks.watch.trial import RuleFigures, Trial
 
-SOME_FAILED = 3
+ALL_FAILED, SOME_FAILED = 1, 3
 
 EventsOption = Annotated[
     Path | None,
@@ -118,7 +118,7 @@ def try_rules(
     fps: float | None,
     expected: Path | None,
 ) -> None:
-    """``--test``: print the trial; exit code 3 where recordings could not be read."""
+    """``--test``: print the trial; exit code 3 where recordings could not be read, 1 if none."""
     found = library.watch_test(
         recordings,
         rules=rules,
@@ -133,7 +133,7 @@ def try_rules(
     for failure in found.failed:
         out.note(f"{short_path(failure.path)}: {failure.reason}")
     if found.failed:
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(SOME_FAILED if found.recordings else ALL_FAILED)
 
 
 def print_trial(out: Output, trial: Trial) -> None:

@@ -206,6 +206,11 @@ def _told(source: LiveSource, error: BaseException, options: LiveOptions) -> Med
             f"{source.shown}: FFmpeg does not know this graph ({reason}); write for instance "
             "lavfi:testsrc=size=1280x720:rate=25."
         )
+    if source.kind == "file":
+        return UnreadableMediaError(
+            f"{source.shown}: not readable as a video ({reason}); it is empty, cut off, damaged or "
+            "of another kind: play it, or make it anew."
+        )
     return UnreadableMediaError(
         f"{source.shown}: cannot be opened ({reason}); check address, network and server."
     )

@@ -132,6 +132,7 @@ def test_a_recording_that_cannot_be_read_is_named(capsys: pytest.CaptureFixture[
     assert "films/c.mp4: " in caught.err
     assert "2 recordings" in caught.out
     assert main(["watch", "none", "--test", "--rules", "rules.toml"]) == 2
+    assert main(["watch", "films/c.mp4", "--test", "--rules", "rules.toml"]) == 1
     Path("empty").mkdir()
     assert main(["watch", "empty", "--test", "--rules", "rules.toml"]) == 2
     assert "there is no recording" in capsys.readouterr().err

@@ -118,5 +118,5 @@ def test_what_is_refused(
 def test_a_file_that_is_no_film(library: Library, tmp_path: Path) -> None:
     path = tmp_path / "notes.mp4"
     path.write_text("no film")
-    with pytest.raises(MediaError, match=r"notes\.mp4: cannot be opened"):
+    with pytest.raises(MediaError, match=r"notes\.mp4: not readable as a video"):
         list(library.watch(path, rules=["red"], live=FAST))
