@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scenewise.cli.answering import ModelOption, ModelUrlOption, MotionOption
+from scenewise.cli.answering import (
+    ModelOption,
+    ModelUrlOption,
+    MotionOption,
+    check_model_url,
+)
 from scenewise.cli.options import (
     DeviceOption,
     EncoderOption,
@@ -25,6 +30,7 @@ from scenewise.cli.options import (
 )
 from scenewise.cli.output import Output, plural, printable, warn
 from scenewise.cli.progress import shown_progress
+from scenewise.cli.reading import path_that_is_named
 
 if TYPE_CHECKING:
     from scenewise.tasks.annotate import AnnotateReport
@@ -34,7 +40,13 @@ SOME_FAILED, INTERRUPTED = 3, 130
 
 def annotate(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Folders or videos.", show_default=False)
+        list[Path],
+        typer.Argument(
+            parser=path_that_is_named,
+            metavar="DIR...",
+            help="Folders or videos.",
+            show_default=False,
+        ),
     ],
     labels: Annotated[
         str | None,
@@ -81,6 +93,7 @@ def annotate(
     interrupted run goes on where it ended; --yes makes all of it anew.
     """
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
+    check_model_url(model, model_url)
     settings = settings_of(library=library, device=device, threads=threads, model_url=model_url)
     with open_for_video(settings, encoder) as opened, shown_progress(out) as progress:
         report = opened.annotate(

@@ -57,6 +57,12 @@ MotionOption = Annotated[
 ]
 
 
+def check_model_url(model: str | None, url: str | None) -> None:
+    """An address alone asks no model, and would pass unnoticed. Raises UsageError."""
+    if url is not None and model is None:
+        raise UsageError("--model-url says where a model is, and --model which; give both.")
+
+
 def ask(
     words: Annotated[
         list[str],
@@ -91,6 +97,7 @@ def ask(
             f"{len(words)} words were given where [VIDEO] QUESTION belong; put quotes around the "
             'question, such as scenewise ask park.mp4 "Is there a dog?".'
         )
+    check_model_url(model, model_url)
     video, question = (words[0], words[1]) if len(words) == 2 else (None, words[0])
     settings = settings_of(library=library, device=device, threads=threads, model_url=model_url)
     if video is None:
@@ -156,6 +163,7 @@ def caption(
     if output is not None:
         check_caption_file(output)
         check_free(output, yes)
+    check_model_url(model, model_url)
     settings = settings_of(library=library, device=device, threads=threads, model_url=model_url)
     with open_for_video(settings, encoder) as opened:
         captions = opened.caption(

@@ -46,5 +46,5 @@ def recall(directory: Path, ranks: list[int]) -> list[Moment]:
     for rank in ranks:
         if rank not in hits:
             allowed = f"1 to {len(hits)}" if hits else "none, it found nothing"
-            raise UsageError(f"--last: the last search has no hit {rank}; allowed: {allowed}.")
+            raise UsageError(f"the last search has no hit {rank}; allowed: {allowed}.")
     return [hits[rank] for rank in ranks]

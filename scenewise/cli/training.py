@@ -241,6 +241,11 @@ def _hits(directory: Path, texts: list[str] | tuple[str, ...]) -> list[str | Mom
     found: list[str | Moment] = []
     for text in texts:
         if not _RANKS.fullmatch(text):
+            if "@" not in text:
+                raise UsageError(
+                    f"{text!r} is no hit; give ranks of the last search, such as 1,3,5-7, or "
+                    "VIDEO@START-END, such as clip.mp4@02:15-02:18.5."
+                )
             parse_hit(text)
             found.append(text)
             continue

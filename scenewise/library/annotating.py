@@ -69,7 +69,10 @@ class Annotating(Answering):
         target = None if output is None else expand_user(output)
         check_output(target, found.roots)
         if not found.files and not found.problems:
-            raise UsageError(f"no video was found in {', '.join(found.roots)}; name a folder.")
+            raise UsageError(
+                f"no video was found in {', '.join(found.roots)}; name a folder with videos, or a "
+                "file itself."
+            )
         folder = Folder(found.roots, target, overwrite)
         folder.prepare()
         opened = self._language_model(model)

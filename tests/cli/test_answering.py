@@ -93,6 +93,7 @@ def test_the_key_reaches_the_endpoint_and_no_output(
         (["film.mp4", "What is it?", "--choices", "red,,blue"], 2, "is empty"),
         (["film.mp4", "Is it red?", "--model", "seer"], 2, "needs an endpoint"),
         (["film.mp4", "Is it red?", "--model", "x", "--model-url", "here"], 2, "not an address"),
+        (["film.mp4", "Is it red?", "--model-url", "http://[::1]/v1"], 2, "give both"),
     ],
 )
 def test_odd_questions_end_in_one_sentence(

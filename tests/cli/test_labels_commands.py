@@ -133,6 +133,7 @@ def test_hits_of_the_last_search_teach(run: Run, films: Path, tmp_path: Path) ->
     assert len(json.loads(out)["recipe"]["moments"]) == 3
     code, out, _ = run("classify", "both.mp4", "--classifier", "stop", "--over-time", "--json")
     assert [span["label"] for span in json.loads(out)["segments"]] == ["stop", "not stop"]
+    assert "ranks of the last search" in run("teach", "other", "--good", "foo")[2]
     for odd in (["--good", "99"], ["--good", "3-1"], ["--good", "none.mp4@1-2"], []):
         code, out, err = run("teach", "other", *odd)
         assert (code, out) == (2, "")
