@@ -17,7 +17,7 @@ from scenewise.index.arrays import select
 from scenewise.index.footage import Footage
 from scenewise.tasks.language.frames import spread
 from scenewise.tasks.language.model import FrameImage, VideoLanguageModel
-from scenewise.tasks.wording import Wording, hedged
+from scenewise.tasks.wording import Wording, told
 from scenewise.types import Caption, Label, Segment, SoundKind
 
 LONGEST_PIECE_SECONDS = 10.0  # a longer shot is looked at in pieces, which merge where alike
@@ -47,6 +47,7 @@ class Facts:
 
     span: Segment
     things: tuple[Label, ...] = ()
+    circumstances: tuple[Label, ...] = ()  # where, and what goes on
     motion: tuple[str, ...] = ()
     read: tuple[str, ...] = ()  # on-screen text and subtitles, each once
     said: tuple[str, ...] = ()  # speech
@@ -59,7 +60,7 @@ class Facts:
     @property
     def seen(self) -> str:
         """What is seen, as part of a sentence; empty where nothing has a name."""
-        return " and ".join(hedged(label) for label in self.things)
+        return told(self.things, self.circumstances)
 
     @property
     def rest(self) -> list[str]:
@@ -109,6 +110,7 @@ def gather(
     return Facts(
         span,
         tuple(wording.things(windows)),
+        tuple(wording.scenery(windows)),
         tuple(motion(span)) if motion is not None and span.duration > 0 else (),
         _once(line.text for line in lines if line.kind != "speech"),
         _once(line.text for line in lines if line.kind == "speech"),
@@ -149,22 +151,27 @@ def merged(captions: Iterable[Caption]) -> tuple[Caption, ...]:
 
 
 def _whole(footage: Footage, wording: Wording, motion: Motion | None) -> str:
-    """The scenes that last longest, in order of time, and what holds for the whole."""
-    scenes: dict[str, float] = {}  # in order of first sight
-    names: dict[str, Label] = {}
-    for span in pieces(footage):
-        for label in wording.things(windows_of(footage, span), limit=1):
-            scenes[label.name] = scenes.get(label.name, 0.0) + span.duration
-            if label.probability > names.get(label.name, label).probability or (
-                label.name not in names
-            ):
-                names[label.name] = label
-    longest = sorted(scenes, key=lambda name: -scenes[name])[:MOST_SCENES]
-    seen = ", then ".join(hedged(names[name]) for name in scenes if name in longest)
+    """The scenes that last longest, in order of time, and what holds for the whole.
+
+    A shot is looked at as one: what holds all the time is surer than what a moment shows.
+    """
     # how one camera moves says nothing of a film that was cut together
     motion = motion if len(footage.shots) <= 1 else None
     facts = gather(footage, wording, Segment(0.0, footage.duration), motion=motion)
-    return "; ".join([seen or NOTHING_NAMED, *facts.rest])
+    seconds: dict[str, float] = {}  # in order of first sight
+    best: dict[str, Label] = {}
+    for span in footage.shots if len(footage.shots) > 1 else ():
+        for label in wording.things(windows_of(footage, span), limit=1):
+            seconds[label.name] = seconds.get(label.name, 0.0) + span.duration
+            known = best.get(label.name, label)
+            best[label.name] = max(known, label, key=lambda label: label.probability)
+    longest = sorted(seconds, key=lambda name: -seconds[name])[:MOST_SCENES]
+    scenes = [best[name] for name in seconds if name in longest]
+    if len(scenes) < 2:
+        return facts.sentence()
+    seen = ", then ".join(told([label]) for label in scenes)
+    where = told([], facts.circumstances)
+    return "; ".join([seen, *([where] if where else []), *facts.rest])
 
 
 def _by_model(

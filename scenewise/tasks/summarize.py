@@ -151,7 +151,8 @@ def _chapter(footage: Footage, span: Segment, wording: Wording, usual: Rows, cou
     own = wording.probabilities(windows)
     # what all chapters show tells none of them apart
     telling = np.maximum(own - COMMON * usual, 0.0) if count > 1 else own
-    names = [label.name for label in wording.choose(telling) or wording.choose(own)]
+    named = wording.choose(telling) or wording.choose(own) or wording.circumstances(own)
+    names = [label.name for label in named]
     return Chapter(span.start, span.end, _title(footage, span, names), time, shots)
 
 

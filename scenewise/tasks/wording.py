@@ -23,6 +23,7 @@ import numpy.typing as npt
 from scenewise.encoders.cache import cached_folder
 from scenewise.encoders.spec import Encoder, FloatArray, WindowFeatures
 from scenewise.encoders.vocabulary import Concept, load_vocabulary
+from scenewise.tasks.broader import MASS_WORDS, Ladder, phrases
 from scenewise.tasks.classify import COSINE_SCALE, HasLogitScale
 from scenewise.tasks.word_query import STOP_WORDS
 from scenewise.types import Label
@@ -30,17 +31,7 @@ from scenewise.types import Label
 logger = logging.getLogger(__name__)
 
 CERTAIN, PROBABLE, POSSIBLE = 0.8, 0.5, 0.2  # from here on it is said plainly, with doubt, at all
-LEAST_MEMBER = 0.05  # of a broader word's likeliest part: two words in five are animals
-# Broader words, narrow before wide. Among a thing's kinds stands also who is seen with it, so
-# these alone are taken as what it is.
-# fmt: off
-BROADER = (
-    "cat", "dog", "bear", "wolf", "fox", "monkey", "snake", "lizard", "turtle", "frog",
-    "spider", "butterfly", "crab", "shark", "bird", "fish", "insect", "reptile", "car", "truck",
-    "bus", "bicycle", "motorcycle", "boat", "ship", "train", "aircraft", "fruit", "vegetable",
-    "vehicle", "building", "furniture", "clothing", "animal", "food", "musical instrument",
-)
-# fmt: on
+LEVELS = (POSSIBLE, PROBABLE, CERTAIN)
 _FIRST_KINDS = 2  # of what is no animal, only so many kinds say what it is
 
 # The embedded vocabulary has things that people wear and hold, and no people.
@@ -52,6 +43,7 @@ _PEOPLE = frozenset(_PEOPLE_WORDS.split())
 COLOURS = (
     "black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"
 )  # fmt: skip
+_CONSONANT_SOUNDS = ("uni", "euro", "ukulele", "one")  # said as "yu" and "wa"
 _ARTICLES = frozenset({"a", "an", "the"})
 _EMPTY_WORDS = STOP_WORDS | {
     "one",
@@ -124,24 +116,33 @@ class Wording:
     ) -> list[Label]:
         """As ``things``, from the probabilities (C,)."""
         left = probabilities.copy()
-        if kind:
-            left[~self.of_kind(kind)] = 0
+        inside = self.of_kind(kind) if kind else None
+        if inside is not None:
+            left[~inside] = 0
         found: list[Label] = []
+        named: list[npt.NDArray[np.bool_]] = []
         while len(found) < limit:
-            best = int(left.argmax())
-            label, members = Label(self.vocabulary[best].label, float(left[best])), self._like(best)
-            if LEAST_MEMBER <= label.probability < PROBABLE:
-                for broader in BROADER:
-                    inside = self.of_kind(broader)
-                    total = float(left[inside].sum())
-                    if inside[best] and total >= PROBABLE:
-                        label, members = Label(broader, min(1.0, total)), inside
-                        break
-            if label.probability < POSSIBLE:
+            best = self._ladder.best(left, LEVELS, named=named, kind=inside)
+            if best is None:
                 break
+            label, members = best
             found.append(label)
-            left[members] = 0
+            named.append(members)
+            # of one thing there may be two guesses
+            left[self._like(int(members.argmax())) if members.sum() == 1 else members] = 0
         return found
+
+    def scenery(self, features: WindowFeatures) -> list[Label]:
+        """Where it is, as "in a kitchen", and what goes on, as "during sport"; may be empty."""
+        return self.circumstances(self.probabilities(features))
+
+    def circumstances(self, probabilities: Probabilities) -> list[Label]:
+        """As ``scenery``, from the probabilities (C,)."""
+        found = [
+            self._ladder.setting(probabilities, LEVELS),
+            self._ladder.scene(probabilities, PROBABLE),
+        ]
+        return [label for label in found if label is not None]
 
     def of_kind(self, kind: str) -> npt.NDArray[np.bool_]:
         """(C,) which words name something of this kind; singular and plural are one."""
@@ -198,10 +199,14 @@ class Wording:
 
     def _like(self, index: int) -> npt.NDArray[np.bool_]:
         """(C,) words that are read as the same thing: of the same first kind."""
-        first = _phrases(self.vocabulary[index].kinds)[:1]
-        alike = [_phrases(concept.kinds)[:1] == first for concept in self.vocabulary]
+        first = phrases(self.vocabulary[index].kinds)[:1]
+        alike = [phrases(concept.kinds)[:1] == first for concept in self.vocabulary]
         alike[index] = True
         return np.array(alike, dtype=bool) if first else np.eye(len(alike), dtype=bool)[index]
+
+    @cached_property
+    def _ladder(self) -> Ladder:
+        return Ladder(self.vocabulary)
 
     @cached_property
     def _kinds(self) -> dict[str, npt.NDArray[np.bool_]]:
@@ -230,29 +235,45 @@ class Wording:
 
 def hedged(label: Label) -> str:
     """``a tabby cat``, ``probably a tabby cat``, ``perhaps a tabby cat``."""
-    doubt = ""
-    if label.probability < CERTAIN:
-        doubt = "probably " if label.probability >= PROBABLE else "perhaps "
-    return doubt + with_article(label.name)
+    return doubt(label.probability) + with_article(label.name)
+
+
+def doubt(probability: float) -> str:
+    """The word that says how sure something is, with a blank; empty where it is certain."""
+    if probability >= CERTAIN:
+        return ""
+    return "probably " if probability >= PROBABLE else "perhaps "
+
+
+def told(things: Sequence[Label], circumstances: Sequence[Label] = ()) -> str:
+    """Part of a sentence: "a person in snow, probably during sport". Empty where there is nothing.
+
+    What is as sure as another stands together behind one word of doubt, the surest first.
+    """
+    parts = []
+    for hedge in ("", "probably ", "perhaps "):
+        names = [with_article(thing.name) for thing in things if doubt(thing.probability) == hedge]
+        where = [label.name for label in circumstances if doubt(label.probability) == hedge]
+        words = [part for part in (" and ".join(names), ", ".join(where)) if part]
+        if words:
+            parts.append(hedge + " ".join(words))
+    return ", ".join(parts)
 
 
 def with_article(name: str) -> str:
     """A noun as it stands in a sentence."""
-    if name.endswith("s") and not name.endswith(("ss", "us", "is")):
-        return name  # sunglasses
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+    if name in MASS_WORDS or (name.endswith("s") and not name.endswith(("ss", "us", "is"))):
+        return name  # sunglasses, food
+    vowel = name[:1].lower() in "aeiou" and not name.lower().startswith(_CONSONANT_SOUNDS)
+    return f"{'an' if vowel else 'a'} {name}"
 
 
 def _is_a(concept: Concept) -> set[str]:
     """What may be said of a thing: its names, and the kinds that say what it is."""
-    kinds = _phrases(concept.kinds)
+    kinds = phrases(concept.kinds)
     if "animal" not in kinds:
         kinds = kinds[:_FIRST_KINDS]
-    return {phrase.casefold() for phrase in (*_phrases(concept.names), *kinds)}
-
-
-def _phrases(text: str) -> list[str]:
-    return [phrase.strip() for phrase in text.split(",") if phrase.strip()]
+    return {phrase.casefold() for phrase in (*phrases(concept.names), *kinds)}
 
 
 def _singular(word: str) -> str:

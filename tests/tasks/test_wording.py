@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from scenewise.encoders.spec import WindowFeatures
 from scenewise.encoders.vocabulary import Concept, load_vocabulary
-from scenewise.tasks.wording import POSSIBLE, PROBABLE, Wording, hedged, with_article
+from scenewise.tasks.broader import KINDS, SCENES, SETTINGS, Ladder, phrases
+from scenewise.tasks.wording import (
+    LEVELS,
+    POSSIBLE,
+    PROBABLE,
+    Wording,
+    hedged,
+    told,
+    with_article,
+)
 from scenewise.types import Label
 
 WORDS = load_vocabulary()
@@ -48,10 +57,15 @@ def words() -> Wording:
     [
         ({"tabby_cat": 0.9}, ["tabby cat"]),
         ({"tabby_cat": 0.3, "tiger_cat": 0.25, "Egyptian_cat": 0.2}, ["cat"]),
-        ({"pug": 0.3, "boxer_dog": 0.3, "tabby_cat": 0.25}, ["dog", "tabby cat"]),
-        ({"sports_car": 0.6, "park_bench": 0.3}, ["sports car", "park bench"]),
+        ({"pug": 0.3, "boxer_dog": 0.3, "tabby_cat": 0.25}, ["dog", "cat"]),
+        ({"sports_car": 0.6, "park_bench": 0.3}, ["sports car", "furniture"]),
         ({"tabby_cat": 0.55, "tiger_cat": 0.35}, ["tabby cat"]),  # one animal, two guesses
         ({"sports_car": 0.1, "park_bench": 0.19}, []),
+        ({"pug": 0.3, "red_fox": 0.2, "lion": 0.2, "hen": 0.2}, ["animal"]),
+        ({"diaper": 0.3}, ["baby"]),  # what is worn has somebody in it
+        ({"diaper": 0.2, "suit": 0.2, "sunglasses": 0.3}, ["person"]),
+        ({"suit": 0.9}, ["suit"]),
+        ({"maze": 0.4}, []),  # one word alone that is not even probable
     ],
 )
 def test_words_that_share_a_kind_make_it_likely(
@@ -69,9 +83,69 @@ def test_nothing_is_named_where_all_words_are_alike(words: Wording) -> None:
     assert words.choose(even) == []
 
 
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ({"frying_pan": 0.4, "wok": 0.2, "spatula": 0.2}, ["in a kitchen"]),
+        ({"frying_pan": 0.8}, []),  # one thing alone does not tell where it is
+        ({"tabby_cat": 0.5, "tiger_cat": 0.4}, []),  # nor one kind of animal
+        ({"ski": 0.5, "snowmobile": 0.4}, ["in snow", "during sport"]),
+    ],
+)
+def test_several_things_that_agree_tell_where_it_is(
+    words: Wording, shares: dict[str, float], said: list[str]
+) -> None:
+    assert [label.name for label in words.circumstances(likely(**shares))] == said
+
+
+def test_a_diffuse_frame_is_nowhere(words: Wording) -> None:
+    assert words.circumstances(np.full(len(WORDS), 1 / len(WORDS))) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=20, max_size=20), st.integers(0, 980))
+def test_a_broader_word_is_never_less_likely_than_said(values: list[float], first: int) -> None:
+    """What is told stands for words that have that probability together, or more."""
+    shares = np.zeros(len(WORDS))
+    shares[first : first + 20] = np.array(values) / max(1.0, sum(values))
+    ladder = Ladder(WORDS)
+    best = ladder.best(shares, LEVELS)
+    if best is not None:
+        label, members = best
+        assert POSSIBLE <= label.probability <= shares[members].sum() + 1e-9
+
+
+def test_all_broader_words_are_words_of_the_vocabulary() -> None:
+    kinds = {phrase for concept in WORDS for phrase in phrases(concept.kinds)}
+    places = {phrase for concept in WORDS for phrase in phrases(concept.places)}
+    for table, known in ((KINDS, kinds), (SCENES, kinds), (SETTINGS, places)):
+        for word, meant in table.items():
+            assert not set(meant) - known, word
+
+
+@pytest.mark.parametrize(
+    ("things", "circumstances", "text"),
+    [
+        ([("person", 0.9)], [("in snow", 0.6)], "a person, probably in snow"),
+        ([("person", 0.6)], [("in snow", 0.9)], "in snow, probably a person"),
+        (
+            [("dog", 0.6), ("food", 0.3)],
+            [("at home", 0.55)],
+            "probably a dog at home, perhaps food",
+        ),
+        ([], [("outdoors", 0.9), ("during sport", 0.9)], "outdoors, during sport"),
+        ([("unicycle", 0.9), ("umbrella", 0.8)], [], "a unicycle and an umbrella"),
+        ([], [], ""),
+    ],
+)
+def test_what_is_as_sure_stands_together(
+    things: list[tuple[str, float]], circumstances: list[tuple[str, float]], text: str
+) -> None:
+    assert told([Label(*one) for one in things], [Label(*one) for one in circumstances]) == text
+
+
 def test_a_kind_limits_what_is_named(words: Wording) -> None:
     seen = likely(tabby_cat=0.3, park_bench=0.6)
-    assert [label.name for label in words.choose(seen, kind="animals")] == ["tabby cat"]
+    assert [label.name for label in words.choose(seen, kind="animals")] == ["cat"]
     assert [label.name for label in words.choose(seen, kind="furniture")] == ["park bench"]
     assert words.choose(seen, kind="vehicle") == []
 
