@@ -19,6 +19,7 @@ from typing import Any
 from make_media import generated
 
 from scenewise import Library, ScenewiseError
+from scenewise.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,21 @@ class Breach:
     label: str
     match: float
     action: str
+
+
+def read_policy(path: Path) -> dict[str, Any]:
+    """A policy file, checked. Raises UsageError."""
+    try:
+        policy = tomllib.loads(path.read_text("utf-8"))
+        for rule in policy["rule"]:
+            if not (rule["name"] and rule["labels"] and 0 <= rule["threshold"] <= 1):
+                raise ValueError("a rule needs a name, labels, and a threshold from 0 to 1")
+        policy["allowed"] = list(policy["allowed"])
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}); name a policy.") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} is no policy like examples/policy.toml: {error}.") from None
+    return policy
 
 
 def breaches(library: Library, video: str, policy: dict[str, Any]) -> Iterator[Breach]:
@@ -78,7 +94,7 @@ def main() -> int:
     parser.add_argument("--library", help="where the index is kept (default: scenewise's own)")
     parser.add_argument("--encoder", help="what looks at the pictures, for a new library")
     wanted = parser.parse_args()
-    policy = tomllib.loads(wanted.policy.read_text("utf-8"))
+    policy = read_policy(wanted.policy)
     folder = wanted.folder or generated("clips")
     place = wanted.library or (None if wanted.folder else folder.with_name("library"))
     with Library.open(place, encoder=wanted.encoder) as library:

@@ -21,6 +21,7 @@ from make_media import generated
 from scenewise import Library, ScenewiseError
 from scenewise.encoders.load import load_encoder
 from scenewise.encoders.spec import Encoder, FloatArray
+from scenewise.errors import UsageError
 
 HERE = Path(__file__).parent / "customer"
 LEAST = 0.2  # cosine below which nothing is said: unlike sentences lie around 0.1
@@ -36,9 +37,17 @@ def lines_of(library: Library, clip: Path) -> list[str]:
 
 
 def table(path: Path, columns: Sequence[str]) -> list[tuple[str, ...]]:
-    """The columns of a CSV file."""
-    with path.open(newline="", encoding="utf-8-sig") as opened:
-        return [tuple(row[name] for name in columns) for row in csv.DictReader(opened)]
+    """The columns of a CSV file, one or more rows. Raises UsageError."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as opened:
+            rows = [tuple(row[name] or "" for name in columns) for row in csv.DictReader(opened)]
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}); name a table.") from None
+    except KeyError as error:
+        raise UsageError(f"{path} has no column {error}; wanted are {columns}.") from None
+    if not all(all(row) for row in rows) or not rows:
+        raise UsageError(f"{path} has no rows, or a row with an empty field; fill them in.")
+    return rows
 
 
 def vectors(encoder: Encoder, sentences: Sequence[str]) -> FloatArray:

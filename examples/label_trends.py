@@ -95,6 +95,8 @@ def main() -> int:
     parser.add_argument("--encoder", help="what looks at the pictures, for a new library")
     wanted = parser.parse_args()
     labels = [label.strip() for label in wanted.labels.split(",") if label.strip()]
+    if len(labels) < 2:
+        parser.error(f"--labels {wanted.labels!r} are too few to compare; name two or more.")
     folder = wanted.folder or generated("channel")
     place = wanted.library or (None if wanted.folder else folder.with_name("library"))
     with Library.open(place, encoder=wanted.encoder) as library:
@@ -113,3 +115,6 @@ if __name__ == "__main__":
     except ScenewiseError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        print(f"{error.filename} cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(1)

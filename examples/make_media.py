@@ -148,7 +148,11 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("media"), help="where to")
-    make_media(parser.parse_args().folder)
+    folder = parser.parse_args().folder
+    try:
+        make_media(folder)
+    except OSError as error:
+        parser.exit(1, f"{folder}: films cannot be written there ({error.strerror or error}).\n")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,10 @@ def main() -> int:
         lines = wanted.events.read_text("utf-8").splitlines()
     except OSError as error:
         parser.error(f"{wanted.events} cannot be read ({error.strerror}); name a file of events.")
-    table = count(lines, wanted.rule, wanted.per)
+    try:
+        table = count(lines, wanted.rule, wanted.per)
+    except (KeyError, TypeError, ValueError):
+        parser.error(f"{wanted.events} holds no events; name what watch --events wrote.")
     if wanted.output is None:
         write(table, wanted.per, sys.stdout)
     else:

@@ -104,6 +104,37 @@ def test_every_script_explains_itself(path: Path, capsys: pytest.CaptureFixture[
     assert len(path.read_text("utf-8").splitlines()) <= 160
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["make_media.py", "examples/yard.csv"], "cannot be written"),
+        (["content_moderation.py", "nowhere"], "nowhere"),
+        (["content_moderation.py", "media/clips", "--policy", "none"], "name a policy"),
+        (["content_moderation.py", "media/clips", "--policy", "examples/yard.toml"], "no policy"),
+        (["content_moderation.py", "media/clips", "--policy", "examples/yard.csv"], "no policy"),
+        (["label_trends.py", "media/channel", "--labels", ","], "two or more"),
+        (["label_trends.py", "media/yard", "--png", "no/folder.png"], "no/folder.png"),
+        (["sports_highlights.py", "nofile.mp4"], "nofile.mp4"),
+        (["customer_service.py", "nofile.mp4"], "nofile.mp4"),
+        (["customer_service.py", "media/customer/call.mp4", "--faq", "none"], "name a table"),
+        (
+            ["customer_service.py", "media/customer/call.mp4", "--faq", "examples/yard.csv"],
+            "column",
+        ),
+        (["road_traffic.py", "none"], "name a file of events"),
+        (["road_traffic.py", "examples/yard.csv"], "holds no events"),
+        (["road_traffic.py", "examples/yard.csv", "--per", "0"], "more than 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_sentence(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert script(f"examples/{words[0]}", *words[1:]) in (1, 2)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert said in last
+
+
 def test_moderation_names_the_film_with_the_forbidden_thing_and_no_other(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
