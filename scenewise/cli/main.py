@@ -173,12 +173,24 @@ def _invoke(arguments: list[str] | None) -> int:
         _trace()
         return 1
     except Exception as error:  # noqa: BLE001 # the last boundary: a person reads what comes
+        if _came_of_an_interrupt(error):
+            return INTERRUPTED
         name = type(error).__name__
         hint = "" if _verbose() else "; run with -v for the traceback"
         warn(f"scenewise: this is a bug in scenewise: {name}: {printable(str(error))}{hint}")
         _trace()
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _came_of_an_interrupt(error: BaseException) -> bool:
+    """Ctrl-C while a compiled module is imported comes as an ImportError that it caused."""
+    before: BaseException | None = error
+    while before is not None:
+        if isinstance(before, KeyboardInterrupt):
+            return True
+        before = before.__cause__ or before.__context__
+    return False
 
 
 def _verbose() -> bool:

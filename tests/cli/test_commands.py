@@ -756,6 +756,14 @@ def test_every_error_is_one_sentence_and_an_exit_code(
     assert (done.code, done.out, done.err) == (code, "", message and message + "\n")
 
 
+def test_ctrl_c_inside_a_compiled_import_is_no_bug(library: FakeLibrary, run: Run) -> None:
+    problem = ImportError("initialization failed")
+    problem.__cause__ = KeyboardInterrupt()
+    library.problem = problem
+    done = run("search", "a cat")
+    assert (done.code, done.out, done.err) == (130, "", "")
+
+
 def test_the_traceback_comes_with_verbose(library: FakeLibrary, run: Run) -> None:
     library.problem = RuntimeError("broken")
     assert "Traceback" not in run("search", "a cat").err
