@@ -5,6 +5,7 @@ It knows labels and counts, and how to draw them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +41,13 @@ def draw_confusion(confusion: Counts, labels: Sequence[str], title: str = "") ->
     head = margin + (34 if title else 0) + 26
     left, top = margin + 24 + width_of_names, head + width_of_names
     side = cell * count
-    picture = Image.new("RGB", (left + side + margin, top + side + margin + 26), _PAPER)
+    said = "each row is as dark as its share; numbers are examples"
+    line = said if count <= _MOST_NUMBERS else said.partition(";")[0]
+    foot = ImageFont.load_default(size=12)
+    # few labels are narrower than the words around them
+    words = max(foot.getlength(line), big.getlength(title))
+    width = max(left + side, margin + math.ceil(words)) + margin
+    picture = Image.new("RGB", (width, top + side + margin + 26), _PAPER)
     draw = ImageDraw.Draw(picture)
     if title:
         draw.text((margin, margin - 6), title, _INK, big)
@@ -63,9 +70,7 @@ def draw_confusion(confusion: Counts, labels: Sequence[str], title: str = "") ->
                 ink = _PAPER if share > 0.45 else _INK
                 middle = (x + cell / 2, y + cell / 2)
                 draw.text(middle, str(confusion[row, column]), ink, font, anchor="mm")
-    said = "each row is as dark as its share; numbers are examples"
-    line = said if count <= _MOST_NUMBERS else said.partition(";")[0]
-    draw.text((margin, top + side + 12), line, _FAINT, ImageFont.load_default(size=12))
+    draw.text((margin, top + side + 12), line, _FAINT, foot)
     return picture
 
 

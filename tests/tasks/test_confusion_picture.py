@@ -32,6 +32,15 @@ def test_any_number_of_labels_fits(count: int) -> None:
     assert max(picture.size) < 3200
 
 
+def test_few_labels_leave_room_for_the_words_around_them() -> None:
+    ends = []
+    for title in ("", "a title that is a good deal wider than two cells of the table"):
+        picture = np.asarray(draw_confusion(np.eye(2, dtype=np.int64), ["a", "b"], title))
+        inked = np.flatnonzero((picture != picture[0, 0]).any(axis=(0, 2)))
+        ends.append(picture.shape[1] - inked[-1])
+    assert min(ends) >= 20  # the margin, on the right as on the left
+
+
 def test_it_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = write_confusion(np.eye(2, dtype=np.int64), ["a", "b\n"], tmp_path / "new" / "c.png")
     with Image.open(path) as picture:
