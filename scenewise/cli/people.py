@@ -59,7 +59,7 @@ def enrol(
     name: NameArgument,
     pictures: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURE...", help="Photographs that show one face each."),
+        typer.Argument(metavar="PICTURE", help="Photographs that show one face each."),
     ],
     face_detector: DetectorOption = None,
     face_embedder: EmbedderOption = None,
@@ -156,7 +156,7 @@ def list_people(
 ) -> None:
     """List who is enrolled in the library."""
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
-    with open_library(settings_of(library=library), create=True) as opened:
+    with open_library(settings_of(library=library)) as opened:
         people = [person.to_dict() for person in opened.people()]
     if out.json:
         out.document({"people": people})
@@ -182,7 +182,7 @@ def forget(
     What was kept is overwritten on the disk. Backups of the library are not reached.
     """
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
-    with open_library(settings_of(library=library), create=True) as opened:
+    with open_library(settings_of(library=library)) as opened:
         opened.forget_person(name)
     if out.json:
         out.document({"forgotten": name})
