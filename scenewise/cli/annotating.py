@@ -43,7 +43,7 @@ def annotate(
         list[Path],
         typer.Argument(
             parser=path_that_is_named,
-            metavar="DIR...",
+            metavar="DIR",
             help="Folders or videos.",
             show_default=False,
         ),

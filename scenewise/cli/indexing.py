@@ -45,7 +45,7 @@ def index(
         list[Path],
         typer.Argument(
             parser=path_that_is_named,
-            metavar="PATH...",
+            metavar="PATH",
             help="Folders and video files.",
             show_default=False,
         ),

@@ -37,7 +37,7 @@ JsonLinesOption = Annotated[bool, typer.Option("--jsonl", help="Print one line o
 def classify(
     videos: Annotated[
         list[str],
-        typer.Argument(metavar="VIDEO...", help="Files, or videos of the library by name or id."),
+        typer.Argument(metavar="VIDEO", help="Files, or videos of the library by name or id."),
     ],
     labels: Annotated[
         str | None,

@@ -100,7 +100,7 @@ def stats(
 def remove(
     videos: Annotated[
         list[str] | None,
-        typer.Argument(metavar="VIDEO...", help="Videos by path, name or id.", show_default=False),
+        typer.Argument(metavar="VIDEO", help="Videos by path, name or id.", show_default=False),
     ] = None,
     missing: Annotated[
         bool, typer.Option("--missing", help="All videos whose files are gone.")
@@ -185,7 +185,7 @@ def cut(
     hits: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="HIT...",
+            metavar="HIT",
             help="VIDEO@START-END, such as clip.mp4@02:15-02:18.5.",
             show_default=False,
         ),

@@ -55,7 +55,7 @@ def watch(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="SOURCE",
             help="Files, devices and URLs, each also as NAME=SOURCE.",
             show_default=False,
         ),

@@ -119,9 +119,8 @@ def _address(url: str) -> httpx2.URL:
             "the webhook's address is not valid; write it as https://host/path."
         ) from None
     if address.scheme not in ("http", "https") or not address.host:
-        raise UsageError(
-            f"the webhook {shown(address)} is no address of http; write https://host/path."
-        )
+        given = f" {shown(address)}" if address.host else ""
+        raise UsageError(f"the webhook's address{given} is none of http; write https://host/path.")
     return address
 
 
