@@ -349,3 +349,5 @@ class Progress:
     elapsed_seconds: float
     path: str = ""  # the file that was finished last
     failed: int = 0
+    current: str = ""  # the file that is worked on, where that is told
+    part_done: float = 0.0  # of that file, 0 to 1

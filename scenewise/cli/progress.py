@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from scenewise.cli.output import Output, printable, rough_duration, warn
 from scenewise.types import Progress
@@ -41,10 +42,18 @@ class _Lines:
 
     def __call__(self, progress: Progress) -> None:
         done = progress.files_done
+        late = self._now() - self._printed_at >= SECONDS_BETWEEN_LINES
+        if progress.current:
+            # a long film of its own is worth a line; the first seconds of each are not
+            if self._printed_at == float("-inf"):
+                self._printed_at = self._now()
+            elif late:
+                self._printed_at = self._now()
+                warn(describe(progress))
+            return
         if done == self._printed:
             return
         last = done == progress.files_total
-        late = self._now() - self._printed_at >= SECONDS_BETWEEN_LINES
         if done and (last or late or self._every_file):
             self._printed, self._printed_at = done, self._now()
             name = f" {printable(progress.path)}" if self._every_file and progress.path else ""
@@ -65,7 +74,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
             bar.update(
                 task,
                 total=progress.files_total,
-                completed=progress.files_done,
+                completed=progress.files_done + progress.part_done,
                 description=describe(progress),
             )
 
@@ -82,6 +91,8 @@ def describe(progress: Progress) -> str:
     if progress.files_done and left > 0:
         seconds = progress.elapsed_seconds / progress.files_done * left
         parts.append(f"about {rough_duration(seconds)} left")
+    if progress.current:
+        parts.append(f"{progress.part_done:.0%} of {printable(Path(progress.current).name)}")
     if progress.failed:
         parts.append(f"{progress.failed} failed")
     return ", ".join(parts)

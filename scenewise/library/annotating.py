@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # who searches needs none of these: the verb imports its own
     from scenewise.tasks.labels import LabelList
     from scenewise.tasks.language.model import VideoLanguageModel
 
+Within = Callable[[int, int], None]  # is told how many captions of a film are done, of how many
 _LABELS = 5  # best ones that are kept of each video
 _MODEL_FAILURES = 3  # in a row, after which an endpoint is not asked any more
 
@@ -161,10 +162,18 @@ class _Work:
         begun = time.monotonic()
         failed, written, unchanged, seconds = list(problems), 0, 0, 0.0
         model_failures, interrupted = 0, False
+
+        def tell(files_done: int, current: str = "", done: int = 0, total: int = 1) -> None:
+            if progress is not None:
+                passed = time.monotonic() - begun
+                last = files[files_done - 1].path if files_done else ""
+                counted = (files_done, len(files), seconds, passed, last, len(failed))
+                progress(Progress(*counted, current, done / total))
+
         try:
             for number, stamp in enumerate(files):
                 try:
-                    new, duration = self._one(stamp)
+                    new, duration = self._one(stamp, partial(tell, number, stamp.path))
                     written, unchanged = written + new, unchanged + (not new)
                     seconds, model_failures = seconds + new * duration, 0
                 except (MediaError, UsageError, OSError) as error:
@@ -174,10 +183,7 @@ class _Work:
                     failed.append(_failure(stamp, error))
                     if model_failures == _MODEL_FAILURES:
                         raise
-                if progress is not None:
-                    passed = time.monotonic() - begun
-                    done = number + 1
-                    progress(Progress(done, len(files), seconds, passed, stamp.path, len(failed)))
+                tell(number + 1)
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -188,7 +194,7 @@ class _Work:
             written, unchanged, tuple(failed), str(self._folder.table), interrupted
         )
 
-    def _one(self, stamp: FileStamp) -> tuple[bool, float]:
+    def _one(self, stamp: FileStamp, within: Within) -> tuple[bool, float]:
         """Whether a sidecar was written, and the seconds of its video."""
         video_id, size, modified = self._known.get(stamp.path, ("", 0, 0))
         known = (size, modified) == (stamp.size, round(stamp.modified_ns / 1e6))
@@ -197,11 +203,13 @@ class _Work:
         shape = self._folder.up_to_date(stamp, settings)
         new = shape is None
         if shape is None:
-            shape = self._folder.write(self._describe(stamp, settings, known))
+            shape = self._folder.write(self._describe(stamp, settings, known, within))
         self._folder.add_row(stamp.path, shape)
         return new, float(shape["video"]["duration"])
 
-    def _describe(self, stamp: FileStamp, settings: AnnotateSettings, known: bool) -> Annotation:
+    def _describe(
+        self, stamp: FileStamp, settings: AnnotateSettings, known: bool, within: Within
+    ) -> Annotation:
         from scenewise.tasks.annotate import Annotation
         from scenewise.tasks.caption import caption_video
         from scenewise.tasks.classify import ZeroShot
@@ -222,7 +230,8 @@ class _Work:
             if self._zero_shot is None:
                 self._zero_shot = ZeroShot(self._labels, seen.encoder, seen.calibrator)
             labels = self._zero_shot.classify(seen.footage, top_k=_LABELS).labels
-        return Annotation(seen.footage, stamp, settings, whole, words(dense=True), labels)
+        shots = words(dense=True, progress=within)
+        return Annotation(seen.footage, stamp, settings, whole, shots, labels)
 
 
 def _chosen(labels: Sequence[str] | str | None, named: str | Path | None) -> LabelList | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -183,8 +183,13 @@ class Answering(Searching):
         return Answer(found.question, None, 0.0, nearest, choices=found.choices)
 
 
-def motion_words(path: Path) -> Callable[[Segment], Sequence[str]]:
-    """What tells how a span of a file moves, in words."""
-    from scenewise.media.camera_words import describe_motion
+def motion_words(path: Path) -> Callable[[Sequence[Segment]], Iterator[Sequence[str]]]:
+    """What tells how spans of a file move, in words, in one pass over it."""
+    from scenewise.media.camera_words import describe_motions
 
-    return lambda span: describe_motion(path, span.start, span.end).words()
+    def words(spans: Sequence[Segment]) -> Iterator[Sequence[str]]:
+        moving = [(span.start, span.end) for span in spans if span.duration > 0]
+        told = describe_motions(path, moving)
+        return (next(told).words() if span.duration > 0 else () for span in spans)
+
+    return words

@@ -8,8 +8,9 @@ picture in two seconds, whatever its size and frame rate.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +48,7 @@ _LEAST_SHARE = 0.002  # of the picture that must move to be a thing
 _HEADING = 0.7  # how much of the movement goes one way (length of the mean direction)
 _CUT_FOUND = 0.2  # of the corners found again; fewer, in a picture that changed, is a cut
 _CUT_CHANGE = 12.0  # mean change of brightness, of 255
+_SAME_TIME_SECONDS = 1e-6
 _BURSTS, _BURST_FRAMES, _BURST_STEP_SECONDS = 8, 3, 0.08
 _HEADINGS = {0: "left to right", 2: "upwards", 4: "right to left", 6: "downwards"}
 
@@ -174,21 +176,64 @@ def describe_motion(path: str | Path, start: float, end: float) -> MotionSummary
 
     Raises UsageError for a span that is none, MediaError as ``VideoReader`` does.
     """
-    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
-        raise UsageError(f"a span needs 0 <= start < end in seconds, got {start} to {end}.")
+    _check_span(start, end)
     from scenewise.media.decode import VideoReader
-    from scenewise.media.target import Target
 
     with VideoReader(path) as reader:
         if start >= reader.duration:
             raise UsageError(
                 f"{path} is {reader.duration:.2f} s long; a span from {start} s on is not in it."
             )
-        end = min(end, reader.duration)
+    (summary,) = describe_motions(path, [(start, end)])
+    return summary
+
+
+def describe_motions(
+    path: str | Path, spans: Sequence[tuple[float, float]]
+) -> Iterator[MotionSummary]:
+    """As ``describe_motion`` for spans that follow one another, in one pass over the video.
+
+    The file is opened once and read forward, however many spans there are; a summary comes as
+    soon as its span was read, and memory is that of one. A span behind the end has no pairs.
+    Raises UsageError for a span that is none or begins before the last one ended, MediaError.
+    """
+    before = 0.0
+    for start, end in spans:
+        _check_span(start, end)
+        if start < before - _SAME_TIME_SECONDS:
+            raise UsageError(f"spans follow one another, got one from {start} s after {before} s.")
+        before = end
+    return _along(path, spans)
+
+
+def _along(path: str | Path, spans: Sequence[tuple[float, float]]) -> Iterator[MotionSummary]:
+    from scenewise.media.decode import VideoReader
+    from scenewise.media.target import Target
+
+    with VideoReader(path) as reader:
+        ends = [min(end, reader.duration) for _, end in spans]
+        wanted = [
+            _burst_times(start, end) if start < end else []
+            for (start, _), end in zip(spans, ends, strict=True)
+        ]
         target = Target(WIDTH, WIDTH, mode="fit", interpolation="bilinear")
-        frames = reader.read(_burst_times(start, end), target)
-        summary = summarize_motion(_distinct((frame.time, frame.image) for frame in frames))
-    return replace(summary, start=start, end=end)
+        # spans may overlap by the rounding of their edges: times must rise over all of them
+        order = sorted((time, number) for number, times in enumerate(wanted) for time in times)
+        frames = zip(reader.read([time for time, _ in order], target), order, strict=True)
+        groups = groupby(frames, key=lambda pair: pair[1][1])
+        group = next(groups, None)
+        for number, (start, _) in enumerate(spans):
+            summary = MotionSummary(start, ends[number], 0)
+            if group is not None and group[0] == number:
+                pictures = ((frame.time, frame.image) for frame, _ in group[1])
+                summary = summarize_motion(_distinct(pictures))
+                group = next(groups, None)
+            yield replace(summary, start=start, end=max(start, ends[number]))
+
+
+def _check_span(start: float, end: float) -> None:
+    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
+        raise UsageError(f"a span needs 0 <= start < end in seconds, got {start} to {end}.")
 
 
 def _burst_times(start: float, end: float) -> list[float]:

@@ -7,7 +7,7 @@ It knows one video's windows, and where to get motion words and frames; it write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,8 @@ _INSTRUCTION = (
     "times."
 )
 
-Motion = Callable[[Segment], Sequence[str]]  # words for how a span moves
+# words for how each of some spans moves, which follow one another; read as they are asked for
+Motion = Callable[[Sequence[Segment]], Iterator[Sequence[str]]]
 ReadFrames = Callable[[Sequence[float]], list[FrameImage]]
 
 
@@ -88,11 +89,12 @@ def caption_video(
     """
     spans = pieces(footage) if dense else [Segment(0.0, footage.duration)]
     captions = []
+    moves = motion(spans) if motion is not None and model is None and dense else None
     for number, span in enumerate(spans):
         if model is not None and read_frames is not None:
             captions.append(_by_model(footage, wording, span, model, read_frames, whole=not dense))
         elif dense:
-            facts = gather(footage, wording, span, motion=motion)
+            facts = gather(footage, wording, span, motion=next(moves) if moves else ())
             captions.append(_caption(span, facts.sentence()))
         else:
             captions.append(_caption(span, _whole(footage, wording, motion)))
@@ -102,16 +104,16 @@ def caption_video(
 
 
 def gather(
-    footage: Footage, wording: Wording, span: Segment, *, motion: Motion | None = None
+    footage: Footage, wording: Wording, span: Segment, *, motion: Sequence[str] = ()
 ) -> Facts:
-    """What is known of a span."""
+    """What is known of a span; ``motion`` are words for how it moves."""
     windows = windows_of(footage, span)
     lines = [line for line in footage.texts if _overlap(span, line.start, line.end) > 0]
     return Facts(
         span,
         tuple(wording.things(windows)),
         tuple(wording.scenery(windows)),
-        tuple(motion(span)) if motion is not None and span.duration > 0 else (),
+        tuple(motion),
         _once(line.text for line in lines if line.kind != "speech"),
         _once(line.text for line in lines if line.kind == "speech"),
         tuple(_heard(footage, span)),
@@ -156,8 +158,9 @@ def _whole(footage: Footage, wording: Wording, motion: Motion | None) -> str:
     A shot is looked at as one: what holds all the time is surer than what a moment shows.
     """
     # how one camera moves says nothing of a film that was cut together
-    motion = motion if len(footage.shots) <= 1 else None
-    facts = gather(footage, wording, Segment(0.0, footage.duration), motion=motion)
+    span = Segment(0.0, footage.duration)
+    moves = next(motion([span])) if motion is not None and len(footage.shots) <= 1 else ()
+    facts = gather(footage, wording, span, motion=moves)
     seconds: dict[str, float] = {}  # in order of first sight
     best: dict[str, Label] = {}
     for span in footage.shots if len(footage.shots) > 1 else ():

@@ -30,6 +30,10 @@ from scenewise.types import Progress
             Progress(1, 2, 5.0, 10.0, failed=1),
             "1/2 videos, 0.5 s of video per second, about 10 s left, 1 failed",
         ),
+        (
+            Progress(0, 2, 0.0, 9.0, current="/films/long.mp4", part_done=0.25),
+            "0/2 videos, 25% of long.mp4",
+        ),
         (Progress(2, 2, 20.0, 10.0), "2/2 videos, 2.0 s of video per second"),
     ],
 )
@@ -55,6 +59,19 @@ def test_in_a_pipe_a_line_comes_every_few_seconds_and_at_the_end(
     assert lines[0].startswith("1/100 videos")
     assert lines[-1].startswith("100/100 videos")
     assert 3 <= len(lines) <= 50
+
+
+def test_a_long_film_has_a_line_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    seconds = iter(range(1000))
+    with shown_progress(Output(), now=lambda: float(next(seconds))) as show:
+        assert show is not None
+        for part in range(1, 41):
+            show(Progress(0, 1, 0.0, 1.0, current="/films/a.mp4", part_done=part / 40))
+        show(Progress(1, 1, 9.0, 9.0, "/films/a.mp4"))
+    lines = capsys.readouterr().err.splitlines()
+    assert 3 <= len(lines) <= 10
+    assert all("% of a.mp4" in line for line in lines[:-1])
+    assert lines[-1].startswith("1/1 videos")
 
 
 def test_verbose_names_every_file_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,13 @@ import pytest
 from moving_films import WIDTH, Picture, Square, draw, look
 
 from scenewise.errors import UnreadableMediaError, UsageError
-from scenewise.media.camera_words import MotionSummary, describe_motion, summarize_motion
+from scenewise.media.camera_words import (
+    MotionSummary,
+    describe_motion,
+    describe_motions,
+    summarize_motion,
+)
+from scenewise.media.decode import VideoReader
 from scenewise.media.film import FilmSettings, write_film
 
 Film = Callable[[float], Picture]
@@ -149,6 +155,38 @@ def test_a_span_of_a_file_is_described_from_few_pictures(tmp_path: Path, rate: i
     assert pan.pan == pytest.approx(-0.15, abs=0.01)
     assert (pan.start, pan.end) == pytest.approx((3.05, 6.0))
     assert max(still.pairs, pan.pairs) <= 24
+
+
+def test_spans_in_one_pass_say_what_each_says_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "film.mp4"
+    speeds = [0.0, -0.15, 0.15, 0.0]
+
+    def film(time: float) -> Picture:
+        way = sum(speed * min(1.0, max(0.0, time - i)) for i, speed in enumerate(speeds))
+        return look(way * WIDTH)
+
+    pictures = (film(number / 25) for number in range(100))
+    write_film(path, pictures, FilmSettings(frame_rate=Fraction(25), quality=18))
+    spans = [(0.0, 1.0), (1.0, 2.0), (2.0, 2.01), (2.01, 3.0), (3.0, 9.0), (9.0, 10.0)]
+    alone = [describe_motion(path, start, end) for start, end in spans[:-1]]
+    opened = []
+    enter = VideoReader.__enter__
+
+    def counted(reader: VideoReader) -> VideoReader:
+        opened.append(reader)
+        return enter(reader)
+
+    monkeypatch.setattr(VideoReader, "__enter__", counted)
+    along = list(describe_motions(path, spans))
+    assert len(opened) == 1
+    assert along[:-1] == alone
+    assert [summary.camera for summary in along[1:4:2]] == [("pans left",), ("pans right",)]
+    assert along[-1].words() == ()  # behind the end
+    with pytest.raises(UsageError, match="follow one another"):
+        describe_motions(path, [(0, 2), (1, 3)])
+    assert list(describe_motions(path, [])) == []
 
 
 def test_a_span_must_be_one_of_the_file(tmp_path: Path) -> None:

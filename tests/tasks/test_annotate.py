@@ -133,6 +133,15 @@ def test_an_interrupted_run_goes_on_where_it_ended(library: Library, films: Path
     assert not list(films.rglob("*.part"))
 
 
+def test_progress_within_a_film_is_told(library: Library, films: Path) -> None:
+    told: list[Progress] = []
+    library.annotate(films, progress=told.append)
+    within = [p for p in told if p.current.endswith("a.mp4")]
+    assert [p.part_done for p in within] == [0.5, 1.0]  # of two shots
+    assert {(p.files_done, p.path) for p in within} == {(0, "")}
+    assert [p.files_done for p in told if not p.current] == [1, 2, 3]
+
+
 def test_files_of_others_are_not_touched(library: Library, films: Path) -> None:
     (films / "a.mp4.scenewise.json").write_text('{"mine": 1}')
     report = library.annotate(films, motion=False)
