@@ -20,6 +20,7 @@ from make_media import generated
 
 from scenewise import Library, ScenewiseError
 from scenewise.errors import UsageError
+from scenewise.index.discover import discover
 
 
 @dataclass(frozen=True)
@@ -71,17 +72,16 @@ def moderate(library: Library, folder: Path, policy: dict[str, Any], report: Pat
     """Index a folder, judge its videos, and write the report."""
     for failure in library.index(folder).failed:
         print(f"not judged: {failure.path}: {failure.reason}", file=sys.stderr)
-    inside = folder.resolve()
+    inside = {file.path for file in discover([folder]).files}  # the library may hold others too
     videos = [one.path for one in library.videos(include_missing=False) if one.video_id]
-    judged = sorted(path for path in videos if Path(path).resolve().is_relative_to(inside))
+    judged = sorted(inside.intersection(videos))
     found = [breach for path in judged for breach in breaches(library, path, policy)]
     with report.open("w", newline="", encoding="utf-8") as opened:
         rows = csv.DictWriter(opened, [field.name for field in fields(Breach)])
         rows.writeheader()
         rows.writerows(asdict(breach) for breach in found)
-    print(
-        f"{len(judged)} videos judged, {len({b.video for b in found})} break the policy: {report}"
-    )
+    names = {breach.video for breach in found}
+    print(f"judged: {len(judged)}, break the policy: {len(names)}; report: {report}")
     return found
 
 

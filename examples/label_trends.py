@@ -18,6 +18,7 @@ from make_media import generated
 from PIL import Image, ImageDraw, ImageFont
 
 from scenewise import Failure, Library, ScenewiseError
+from scenewise.index.discover import discover
 
 Shares = dict[str, list[float]]  # by span of time: the share of each label
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
@@ -34,12 +35,9 @@ def span_of(when: date, per: str) -> str:
 
 def trends(library: Library, folder: Path, labels: Sequence[str], per: str) -> Shares:
     """Shares of the labels by span of time, of the videos below the folder."""
-    inside = folder.resolve()
-    videos = [
-        video
-        for video in library.videos(include_missing=False)
-        if video.video_id and Path(video.path).resolve().is_relative_to(inside)
-    ]
+    inside = {file.path for file in discover([folder]).files}  # the library may hold others too
+    known = library.videos(include_missing=False)
+    videos = [video for video in known if video.video_id and video.path in inside]
     sums: Shares = {}
     paths = [video.path for video in videos]
     answers = library.classify_many(paths, labels=labels, top_k=len(labels))

@@ -140,7 +140,7 @@ def test_moderation_names_the_film_with_the_forbidden_thing_and_no_other(
 ) -> None:
     ((code, said),) = follow("content-moderation", capsys)
     assert code == 4
-    assert "5 videos judged, 1 break" in said
+    assert "judged: 5, break the policy: 1;" in said
     (breach,) = rows("report.csv")
     assert Path(breach["video"]).name == "launch.mp4"  # the rocket, from 4 to 8 s
     assert (breach["rule"], breach["action"]) == ("weapons", "block")
@@ -152,6 +152,13 @@ def test_moderation_of_a_folder_without_forbidden_things_ends_well() -> None:
     Path("media/clips/launch.mp4").unlink()
     assert script("examples/content_moderation.py", "media/clips") == 0
     assert rows("moderation.csv") == []
+
+
+def test_films_behind_links_are_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("links").mkdir()
+    Path("links/a.mp4").symlink_to(Path("media/clips/launch.mp4").absolute())
+    assert script("examples/content_moderation.py", "links") == 4
+    assert "judged: 1, break the policy: 1;" in capsys.readouterr().out
 
 
 def test_rules_of_a_camera_raise_for_the_visitor_and_the_bang_alone(
