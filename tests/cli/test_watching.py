@@ -8,6 +8,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,15 +56,37 @@ def test_quiet_says_nothing_but_events(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr() == ("", "")
 
 
+EVENTS = Path("events.jsonl")
+
+
+@contextmanager
+def signalled(sign: signal.Signals, *, after_events: int) -> Iterator[None]:
+    """Send this process a signal once so many events are written, however long that takes."""
+    over = threading.Event()
+
+    def watch_file() -> None:
+        while not over.wait(0.05):
+            if EVENTS.exists() and len(EVENTS.read_text().splitlines()) >= after_events:
+                os.kill(os.getpid(), sign)
+                return
+
+    thread = threading.Thread(target=watch_file)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_a_signal_ends_it_in_order(
     sign: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = signal.getsignal(sign)
-    threading.Timer(1.0, os.kill, (os.getpid(), sign)).start()
-    begin = time.monotonic()
-    assert main(["watch", "lavfi:color=red:size=64x48:rate=10", "--fps", "5", *RED]) == code
-    assert time.monotonic() - begin < 4
+    endless = ["lavfi:color=red:size=64x48:rate=10", "--fps", "5", "--events", str(EVENTS)]
+    with signalled(sign, after_events=1):
+        assert main(["watch", *endless, *RED]) == code
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 1
     assert "(ended):" in printed.err
@@ -74,9 +98,9 @@ def test_several_streams_of_a_server(
 ) -> None:
     film = write_colours(tmp_path / "loop.mp4", [("red", 2.0)])
     with rtsp_server(film, mounts=2) as server:
-        threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT)).start()
         sources = [f"cam{number}={server.url(number)}" for number in range(2)]
-        assert main(["watch", *sources, *RED, "--fps", "4"]) == 130
+        with signalled(signal.SIGINT, after_events=2):
+            assert main(["watch", *sources, *RED, "--fps", "4", "--events", str(EVENTS)]) == 130
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert sorted(event["source"] for event in events) == ["cam0", "cam1"]
     assert len({event["id"] for event in events}) == 2
