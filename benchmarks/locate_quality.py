@@ -28,6 +28,7 @@ from scenewise.encoders.load import load_encoder
 from scenewise.index.calibration import Calibrator
 from scenewise.library import Library
 from scenewise.metrics.localization import Span, first_ious, recall_at_iou, temporal_iou
+from scenewise.metrics.retrieval import bootstrap_interval
 from scenewise.tasks.locate import locate
 
 GRID = 0.05  # of the constant spans that are tried
@@ -72,34 +73,25 @@ def constant_spans(asked: Sequence[Question]) -> list[Span]:
     return [(best[q.video][0] * q.duration, best[q.video][1] * q.duration) for q in asked]
 
 
-def interval(
-    videos: Sequence[str],
-    ious: npt.NDArray[np.float64],
-    figure: Callable[[npt.NDArray[np.float64]], float],
-) -> list[float]:
-    """The 95 % interval of a figure, bootstrapped over clips."""
-    groups = [np.flatnonzero(np.array(videos) == video) for video in sorted(set(videos))]
-    rng = np.random.default_rng(0)
-    drawn = [
-        figure(
-            ious[np.concatenate([groups[n] for n in rng.integers(len(groups), size=len(groups))])]
-        )
-        for _ in range(RESAMPLES)
-    ]
-    return [round(float(value), 3) for value in np.quantile(drawn, (0.025, 0.975))]
-
-
 def figures(videos: Sequence[str], ious: npt.NDArray[np.float64]) -> dict[str, object]:
     """R1@0.3, R1@0.5 and mean IoU, each with its interval."""
-    kinds: dict[str, Callable[[npt.NDArray[np.float64]], float]] = {
-        "R1@0.3": lambda values: recall_at_iou(values, 0.3),
-        "R1@0.5": lambda values: recall_at_iou(values, 0.5),
+    kinds: dict[str, Callable[[npt.NDArray[np.floating]], float]] = {
+        "R1@0.3": lambda values: recall_at_iou(np.asarray(values, np.float64), 0.3),
+        "R1@0.5": lambda values: recall_at_iou(np.asarray(values, np.float64), 0.5),
         "mIoU": lambda values: float(values.mean()),
     }
-    return {
-        name: {"value": round(kind(ious), 3), "interval": interval(videos, ious, kind)}
-        for name, kind in kinds.items()
-    }
+    found: dict[str, object] = {}
+    for name, kind in kinds.items():
+        # over clips, since moments of one clip are no independent samples
+        drawn = bootstrap_interval(kind, ious, _numbered(videos), samples=RESAMPLES)
+        interval = [round(value, 3) for value in drawn]
+        found[name] = {"value": round(kind(ious), 3), "interval": interval}
+    return found
+
+
+def _numbered(videos: Sequence[str]) -> npt.NDArray[np.intp]:
+    """(N,) a number for each clip."""
+    return np.unique(np.array(videos), return_inverse=True)[1]
 
 
 def measure_clips(encoder: str | None) -> dict[str, object]:

@@ -37,6 +37,7 @@ from scenewise.encoders.spec import (
     WindowFeatures,
 )
 from scenewise.encoders.tokens import TOKENIZER, TextTokens
+from scenewise.encoders.vectors import unit
 from scenewise.errors import EncoderError, UsageError
 from scenewise.types import Why
 
@@ -137,8 +138,7 @@ class ClipEncoder:
         if length == 1:
             return WindowFeatures(vectors)
         mean = rearrange(vectors, "(b t) d -> b t d", b=count).mean(axis=1)
-        length_of = np.linalg.norm(mean, axis=1, keepdims=True)
-        return WindowFeatures((mean / np.maximum(length_of, 1e-12)).astype(np.float32))
+        return WindowFeatures(unit(mean))
 
     def encode_query(self, text: str) -> Query:
         """Words to a unit vector; a text beyond the network's length is cut, and a note says so.

@@ -39,6 +39,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import Concepts, FloatArray, Query, WindowFeatures
+from scenewise.encoders.vectors import softmax, unit
 from scenewise.encoders.vocabulary import Concept, load_vocabulary
 from scenewise.errors import EncoderError
 from scenewise.types import Why
@@ -109,7 +110,7 @@ class ConceptSpace:
         facets = [[_phrases(text) for text in concept.facets] for concept in concepts]
         distinct = list(dict.fromkeys(phrase for four in facets for one in four for phrase in one))
         number = {phrase: place for place, phrase in enumerate(distinct)}
-        vectors = _unit(np.asarray(embed(distinct), dtype=np.float32))
+        vectors = unit(np.asarray(embed(distinct), dtype=np.float32))
         own = [[[number[phrase] for phrase in one] for one in four] for four in facets]
         members = [[place for one in four for place in one] for four in own]
         # each facet weighs alike, however many phrases it has
@@ -174,27 +175,27 @@ class ConceptSpace:
     def window_features(self, logits: FloatArray) -> WindowFeatures:
         """Logits (N, C) of N frames to dense unit vectors (N, 2 D) and sparse concepts."""
         logits = np.asarray(logits, dtype=np.float32)
-        probabilities = _softmax(logits)
+        probabilities = softmax(logits)
         top = min(TOP_CONCEPTS, logits.shape[1])
         order = _largest(probabilities, top)
         values = np.take_along_axis(probabilities, order, axis=1)
         few = min(CONVEX_CONCEPTS, top)
         convex = np.einsum("nk,nkd->nd", values[:, :few], self.convex[order[:, :few]])
         seen = (logits - self.bias) @ self.visual
-        vectors = _unit(np.hstack([_unit(convex), _unit(seen)]))
+        vectors = unit(np.hstack([unit(convex), unit(seen)]))
         concepts = Concepts(order.astype(np.uint16), values.astype(np.float16))
         return WindowFeatures(vectors, concepts)
 
     def query(self, text: str, sentence_vector: FloatArray) -> Query:
         """A sentence and its embedding (D,) to a query."""
-        sentence = _unit(np.asarray(sentence_vector, dtype=np.float32))
+        sentence = unit(np.asarray(sentence_vector, dtype=np.float32))
         similarity = self.phrases @ sentence
         nearest = np.maximum.reduceat(similarity[self.members], self.firsts)
         weights = np.exp((nearest - nearest.max()) / TEMPERATURE)
         return Query(
             text=text,
-            vector=_unit(np.hstack([sentence, _unit(sentence @ self.text_map)])),
-            concept_weights=_unit(weights),
+            vector=unit(np.hstack([sentence, unit(sentence @ self.text_map)])),
+            concept_weights=unit(weights),
             kind_weights=_kind(nearest),
         )
 
@@ -281,12 +282,12 @@ def _phrases(text: str) -> list[str]:
 
 def _mean(vectors: FloatArray | Sequence[FloatArray]) -> FloatArray:
     """The unit vector in the middle of unit vectors."""
-    return _unit(np.mean(np.asarray(vectors), axis=0))
+    return unit(np.mean(np.asarray(vectors), axis=0))
 
 
 def _roots(values: npt.NDArray[np.float16]) -> FloatArray:
     """Square roots of probabilities (N, K), of unit length although the smallest are missing."""
-    return _unit(np.sqrt(np.asarray(values, dtype=np.float32)))
+    return unit(np.sqrt(np.asarray(values, dtype=np.float32)))
 
 
 def _visual_map(
@@ -328,14 +329,3 @@ def _largest(values: FloatArray, count: int) -> npt.NDArray[np.intp]:
     some = np.argpartition(values, values.shape[1] - count, axis=1)[:, values.shape[1] - count :]
     order = np.argsort(-np.take_along_axis(values, some, axis=1), axis=1, kind="stable")
     return np.take_along_axis(some, order, axis=1)
-
-
-def _softmax(logits: FloatArray) -> FloatArray:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
-
-
-def _unit(vectors: npt.NDArray[np.floating[Any]]) -> FloatArray:
-    """Rows of length one; a row of zeros stays."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.maximum(length, 1e-12), dtype=np.float32)

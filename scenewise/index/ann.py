@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import FloatArray
+from scenewise.encoders.vectors import unit
 from scenewise.index.scan import HalfMatrix, Scanner
 
 CodeKind = Literal["ivfpq", "rabitq"]
@@ -216,7 +217,7 @@ def held_out_queries(rows: HalfMatrix, count: int) -> FloatArray:
         moves[kind] = (weights @ centred[members])[:, 0]
     middles = pictures[rng.integers(len(pictures), size=(3, count))]
     middles[2] = pictures[rng.integers(len(pictures), size=(count, 3))].mean(axis=1)
-    return _unit((_unit(middles) + _ASIDE * _unit(moves)).astype(np.float32))
+    return unit((unit(middles) + _ASIDE * unit(moves)).astype(np.float32))
 
 
 def _ranks(found: npt.NDArray[np.int64], true: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -226,11 +227,6 @@ def _ranks(found: npt.NDArray[np.int64], true: npt.NDArray[np.int64]) -> npt.NDA
         if hit.size:
             places[place] = hit[0]
     return places
-
-
-def _unit(vectors: FloatArray) -> FloatArray:
-    lengths: FloatArray = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
 def _available_cores() -> int:

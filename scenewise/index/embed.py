@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from scenewise.encoders.spec import Concepts, Encoder, FloatArray, WindowFeatures
+from scenewise.encoders.spec import Concepts, Encoder, WindowFeatures
+from scenewise.encoders.vectors import unit
 from scenewise.errors import UnreadableMediaError
 from scenewise.index.arrays import join
 from scenewise.index.windows import Times, WindowPlan
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 16 << 20  # of pixels in one call of the encoder
 BATCH_WINDOWS = 32
-_WEIGHTLESS = 1e-12
 
 Picture = npt.NDArray[np.uint8]
 
@@ -108,12 +108,6 @@ class WindowBuilder:
             starts, ends, times = starts[:1], ends[:1], times[nearest : nearest + 1]
             features = pooled
         return EncodedWindows(starts, ends, times, features)
-
-
-def unit(vector: FloatArray) -> FloatArray:
-    """A vector (D,) scaled to length 1; the zero vector stays what it is."""
-    length = float(np.linalg.norm(vector))
-    return np.asarray(vector / max(length, _WEIGHTLESS), dtype=np.float32)
 
 
 def pool(features: WindowFeatures) -> WindowFeatures:

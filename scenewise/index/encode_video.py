@@ -14,9 +14,10 @@ from itertools import islice
 from pathlib import Path
 
 from scenewise.encoders.spec import Encoder
+from scenewise.encoders.vectors import unit
 from scenewise.errors import EncoderError, MediaError, ScenewiseError, UnreadableMediaError
 from scenewise.index.discover import stamp as stamp_of
-from scenewise.index.embed import BATCH_WINDOWS, WindowBuilder, unit
+from scenewise.index.embed import BATCH_WINDOWS, WindowBuilder
 from scenewise.index.extract_tracks import TrackExtractor, TrackJob, TracksRead
 from scenewise.index.records import EncodedVideo, FileStamp, Track
 from scenewise.index.windows import Sampling, plan_windows

@@ -10,9 +10,9 @@ import numpy as np
 
 from scenewise.config import expand_user
 from scenewise.encoders.spec import Encoder, FloatArray
+from scenewise.encoders.vectors import unit
 from scenewise.errors import UsageError
 from scenewise.index.calibration import HasBackground
-from scenewise.index.embed import unit
 from scenewise.index.reader import IndexReader
 from scenewise.index.vector_cache import VectorCache
 from scenewise.library.core import LibraryCore

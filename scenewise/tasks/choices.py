@@ -16,9 +16,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from scenewise.encoders.spec import Encoder, WindowFeatures
+from scenewise.encoders.vectors import softmax
 from scenewise.errors import UsageError
 from scenewise.index.calibration import Calibrator
-from scenewise.tasks.classify import PLAIN_TEMPLATE, ZeroShot, softmax
+from scenewise.tasks.classify import PLAIN_TEMPLATE, ZeroShot
 from scenewise.tasks.labels import LabelList
 from scenewise.tasks.ranking import rank_video
 from scenewise.types import Label

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import EncoderSpec, FloatArray, WindowFeatures
+from scenewise.encoders.vectors import softmax, unit
 from scenewise.errors import EncoderMismatchError, LibraryDamagedError, UsageError
 from scenewise.index.catalog import Catalog
 from scenewise.index.kept import Kept
@@ -75,8 +76,7 @@ class Classifier:
         if self.head == "knn":
             return self._votes(vectors)
         logits = vectors @ self.arrays["weight"].T + self.arrays["bias"]
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
+        return np.asarray(softmax(logits), dtype=np.float32)
 
     def values(self, features: WindowFeatures) -> FloatArray:
         """(N,) numbers of a regression. Raises UsageError for any other classifier."""
@@ -117,8 +117,7 @@ class Classifier:
     def _votes(self, vectors: FloatArray) -> FloatArray:
         """Shares (N, C) of the nearest examples by cosine; ties go to the earlier example."""
         examples, members = self.arrays["examples"], self.arrays["members"]
-        length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        order = np.argsort(-(vectors / length @ examples.T), axis=1, kind="stable")
+        order = np.argsort(-(unit(vectors) @ examples.T), axis=1, kind="stable")
         votes = np.zeros((len(vectors), len(self.labels)), dtype=np.float32)
         for column in range(self.neighbours):
             votes[np.arange(len(vectors)), members[order[:, column]]] += 1

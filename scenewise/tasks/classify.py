@@ -27,9 +27,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import Encoder, FloatArray, Query, WindowFeatures
+from scenewise.encoders.vectors import softmax, unit
 from scenewise.errors import UsageError
 from scenewise.index.calibration import FOUND_FROM, SLOPE, Calibrator, HasBackground
-from scenewise.index.embed import unit
 from scenewise.index.footage import Footage
 from scenewise.tasks.classifiers import Classifier
 from scenewise.tasks.labels import LabelList
@@ -238,12 +238,6 @@ def check_template(template: str) -> None:
             f"the template {template!r} is not allowed; write {{}} once, where the label goes, "
             "such as 'a photo of {}'."
         )
-
-
-def softmax(logits: Array) -> Array:
-    """Each row as shares that sum to 1."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def segments(

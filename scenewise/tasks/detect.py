@@ -24,6 +24,7 @@ from PIL import Image
 
 from scenewise.encoders.detectors import LONGEST_EDGE, DetectedBox
 from scenewise.encoders.spec import Encoder
+from scenewise.encoders.vectors import softmax
 from scenewise.errors import UsageError
 from scenewise.index.calibration import OFFSET, Calibrator, HasBackground
 from scenewise.media.decode import Frame, VideoReader
@@ -32,7 +33,7 @@ from scenewise.media.motion import MotionSettings, MotionTracker
 from scenewise.media.moving_areas import Area, Seen
 from scenewise.media.sampling import every
 from scenewise.media.target import Target
-from scenewise.tasks.classify import ZeroShot, softmax
+from scenewise.tasks.classify import ZeroShot
 from scenewise.tasks.detections import Box, DetectedTrack, Detections, TrackBox
 from scenewise.tasks.labels import LabelList
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import Encoder, FloatArray
+from scenewise.encoders.vectors import unit
 from scenewise.errors import UsageError
 from scenewise.index.footage import Footage
 from scenewise.tasks.caption import windows_of
@@ -233,8 +234,7 @@ def _split(footage: Footage, step: float) -> list[Segment]:
 def _means(footage: Footage, spans: Sequence[Segment]) -> FloatArray:
     """(N, D) unit means of the windows of each span; of the nearest window where it has none."""
     rows = np.stack([windows_of(footage, span).vectors.mean(axis=0) for span in spans])
-    length = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return np.asarray(rows / length, np.float32)
+    return unit(rows)
 
 
 def _joined(pieces: Sequence[Segment]) -> tuple[Segment, ...]:

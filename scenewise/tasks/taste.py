@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import FloatArray
+from scenewise.encoders.vectors import unit
 
 DIVERSITY = 0.3
 _SHARPNESS = 3.0  # 1: the mean over a history; larger: the nearest of it counts more
@@ -39,15 +40,12 @@ def centred(vectors: FloatArray, prior: FloatArray | None = None) -> FloatArray:
     if prior is not None:
         total = total + _PRIOR * prior
     moved = (vectors - total / (int(is_there.sum()) + _PRIOR)) * is_there[:, None]
-    length = np.linalg.norm(moved, axis=1, keepdims=True)
-    return np.asarray(moved / np.maximum(length, 1e-9), np.float32)
+    return unit(moved)
 
 
 def joined(*sides: FloatArray) -> FloatArray:
     """Several views (N, D) of the same N things as one unit vector each."""
-    total = np.sum(sides, axis=0)
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    return np.asarray(total / np.maximum(length, 1e-9), np.float32)
+    return unit(np.sum(sides, axis=0))
 
 
 def choose(

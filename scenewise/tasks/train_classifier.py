@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.encoders.spec import EncoderSpec, FloatArray, WindowFeatures
+from scenewise.encoders.vectors import softmax, unit
 from scenewise.errors import MediaError, UsageError
-from scenewise.index.embed import unit
 from scenewise.index.window_files import Windows
 from scenewise.metrics.classification import mean_absolute_error, r_squared
 from scenewise.tasks.classifiers import Classifier, Head
@@ -152,7 +152,7 @@ def train(
     if isinstance(final, Linear):
         factor = sharpness(scores, classes)
         final = final.sharpened(factor)
-        scores = _softmax(scores * factor)
+        scores = softmax(scores * factor)
     notes = gathered.notes
     if folds < options.folds:
         notes = (*notes, f"{folds} folds in place of {options.folds}: a label has no more videos")
@@ -281,8 +281,3 @@ def _train_regression(
         report=report.to_dict(),
     )
     return classifier, report
-
-
-def _softmax(logits: Rows) -> Rows:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
