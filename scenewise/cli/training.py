@@ -124,15 +124,15 @@ def train_classifier(
         )
     for failure in report.failed:
         warn(f"scenewise: {printable(failure.path)}: {printable(failure.reason)}")
+    if out.json:
+        out.document(report.to_dict())
+    else:
+        _print_report(out, report)
     if confusion is not None:
         from scenewise.tasks.confusion_picture import write_confusion
 
         write_confusion(report.confusion, report.labels, confusion, title=report.name)
         out.note(f"wrote {printable(confusion)}")
-    if out.json:
-        out.document(report.to_dict())
-    else:
-        _print_report(out, report)
     if report.failed:
         raise typer.Exit(SOME_FAILED)
 
