@@ -18,6 +18,7 @@ from scenewise.cli.options import (
     QuietOption,
     ThreadsOption,
     VerboseOption,
+    open_for_video,
     open_library,
     settings_of,
 )
@@ -104,7 +105,11 @@ def classify(
     settings = settings_of(library=library, device=device, threads=threads)
     answers: list[Classification] = []
     failed: list[Failure] = []
-    with open_library(settings, encoder=encoder, create=True) as opened:
+    if classifier is None:
+        opened = open_for_video(settings, encoder)
+    else:  # it is the library's, and so is its encoder
+        opened = open_library(settings, encoder=encoder, create=True)
+    with opened:
         found: Iterator[Classification | Failure]
         if len(videos) == 1:  # its error is the command's
             found = iter([opened.classify(videos[0], **wanted)])

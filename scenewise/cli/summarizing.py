@@ -19,7 +19,7 @@ from scenewise.cli.options import (
     ThreadsOption,
     VerboseOption,
     YesOption,
-    open_library,
+    open_for_video,
     settings_of,
 )
 from scenewise.cli.output import BOLD, Output, printable, short_path, styled
@@ -88,7 +88,7 @@ def summarize(
     for target in (storyboard, reel):
         check_free(target, yes)
     settings = settings_of(library=library, device=device, threads=threads)
-    with open_library(settings, encoder=encoder, create=True) as opened:
+    with open_for_video(settings, encoder) as opened:
         summary = opened.summarize(
             video,
             chapters=chapters,

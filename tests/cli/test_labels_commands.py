@@ -41,6 +41,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     for module in ("labelling", "training", "searching"):
         monkeypatch.setattr(f"scenewise.cli.{module}.open_library", opened)
+    monkeypatch.setattr(
+        "scenewise.cli.labelling.open_for_video",
+        lambda settings, encoder: opened(settings, encoder=encoder, create=True),
+    )
     assert options.open_library is not opened
 
     def command(*words: str | Path) -> tuple[int, str, str]:

@@ -64,12 +64,21 @@ def test_the_last_locate_can_be_cut(film: Path, capsys: pytest.CaptureFixture[st
     assert len(list(Path("clips").glob("*.mp4"))) == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["locate", "film.mp4", "red"],
+        ["classify", "film.mp4", "--labels", "red,blue"],
+        ["summarize", "film.mp4"],
+    ],
+    ids=lambda words: words[0],
+)
 def test_another_encoder_looks_without_the_library(
-    film: Path, capsys: pytest.CaptureFixture[str]
+    film: Path, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
     with Library.open(create=True) as library:
         library.index(film, workers=1)
-    assert main(["locate", "film.mp4", "red", "--encoder", "colour-clips", "--json"]) == 0
+    assert main([*words, "--encoder", "colour-clips", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["encoder"] == "colour-clips"
     assert sorted(path.name for path in Path().iterdir()) == ["film.mp4", "library"]
 

@@ -83,12 +83,12 @@ def test_the_command_prints_writes_and_does_not_overwrite(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def opened(settings: Any, **_: Any) -> Library:
+    def opened(settings: Any, _encoder: str | None) -> Library:
         return Library.open(
             tmp_path / "none", encoder="colours", settings=settings, load=load_colours
         )
 
-    monkeypatch.setattr("scenewise.cli.summarizing.open_library", opened)
+    monkeypatch.setattr("scenewise.cli.summarizing.open_for_video", opened)
     reel, board = tmp_path / "reel.mp4", tmp_path / "board.png"
     words = ["summarize", str(film), "--reel", str(reel), "--storyboard", str(board)]
     assert main([*words, "--seconds", "6"]) == 0
