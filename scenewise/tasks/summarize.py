@@ -11,7 +11,7 @@ It knows one video's windows and an encoder; it writes no file and reads no pict
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -27,7 +27,7 @@ from scenewise.tasks.highlights import coverage, likeness, select_pieces
 from scenewise.tasks.locate import heat_curve
 from scenewise.tasks.query import normalise
 from scenewise.tasks.segmentation import change_points
-from scenewise.tasks.wording import Wording
+from scenewise.tasks.wording import POSSIBLE, Wording
 from scenewise.types import Segment
 
 ATOM_SECONDS = 1.0  # of what chapters are made of; more in a video of hours
@@ -38,6 +38,7 @@ PIECE_SECONDS = (1.5, 4.0)  # least and most of a highlight
 MOST_WINDOWS, MOST_PIECES = 2_000, 1_500  # that are compared with each other
 FOCUS = 0.8  # how much of the weight goes to what matches, where there is a question
 COMMON = 0.5  # of what the whole video shows is taken off before a chapter is named
+UNTITLED = "untitled"
 _LONGEST_TITLE = 60
 _SAME_TIME = 1e-6
 
@@ -138,7 +139,22 @@ def chapters_of(
     edges = [0.0, *(atoms[point].start for point in points.tolist()), footage.duration]
     spans = [Segment(start, end) for start, end in pairwise(edges)]
     usual = wording.probabilities(footage.features)
-    return tuple(_chapter(footage, span, wording, usual, len(spans)) for span in spans)
+    chapters = [_chapter(footage, span, wording, usual, len(spans)) for span in spans]
+    return tuple(_told_apart(footage, wording, chapter, chapters) for chapter in chapters)
+
+
+def _told_apart(
+    footage: Footage, wording: Wording, chapter: Chapter, chapters: Sequence[Chapter]
+) -> Chapter:
+    """Where others have the same title, the likeliest single word comes behind it."""
+    if sum(other.title == chapter.title for other in chapters) == 1:
+        return chapter
+    own = wording.probabilities(windows_of(footage, Segment(chapter.start, chapter.end)))
+    best = int(own.argmax())
+    name = wording.vocabulary[best].label
+    if own[best] < POSSIBLE or chapter.title in (UNTITLED, name):
+        return chapter
+    return replace(chapter, title=f"{chapter.title} ({name}?)")
 
 
 def _chapter(footage: Footage, span: Segment, wording: Wording, usual: Rows, count: int) -> Chapter:
@@ -163,7 +179,7 @@ def _title(footage: Footage, span: Segment, names: Sequence[str]) -> str:
         return ", ".join(names)
     lines = [line for line in footage.texts if line.start < span.end and line.end > span.start]
     if not lines:
-        return "untitled"
+        return UNTITLED
     text = " ".join(max(lines, key=lambda line: len(line.text)).text.split())
     cut = text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1].rstrip()}…"
     return f"“{cut}”"

@@ -197,6 +197,24 @@ def test_an_encoder_without_words_borrows_them(tmp_path: Path) -> None:
     assert "a photo of a blue" in encoder.asked
 
 
+def test_an_encoder_without_words_names_kinds_and_places_too() -> None:
+    kinds = {"red": "dog", "magenta": "dog", "yellow": "dog", "blue": "car"}
+    places = {"red": "snow", "magenta": "snow", "yellow": "snow"}
+    vocabulary = [
+        Concept(number, name, kinds.get(name, "thing"), places.get(name, "nowhere"), "")
+        for number, name in enumerate(COLOURS)
+    ]
+    encoder = WordlessEncoder()
+    film = np.concatenate([frames("red"), frames("magenta"), frames("yellow")])
+    wording = Wording(encoder, vocabulary=vocabulary)
+    all_of_it = WindowFeatures(encoder.encode_windows(film).vectors)
+    assert [label.name for label in wording.things(all_of_it)] == ["dog"]
+    assert [label.name for label in wording.scenery(all_of_it)] == ["in snow"]
+    one = WindowFeatures(encoder.encode_windows(frames("red")).vectors)
+    assert [label.name for label in wording.things(one)] == ["red"]
+    assert wording.scenery(one) == []  # one word alone tells no place
+
+
 @pytest.mark.parametrize(
     ("name", "probability", "text"),
     [
