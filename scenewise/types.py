@@ -244,6 +244,18 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class EventBox:
+    """Where a thing of an event is. Lengths are fractions of the picture's width or height."""
+
+    label: str
+    probability: float
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """A rule that came true on a stream. ``time`` is the stream's, ``wall`` ISO 8601 in UTC."""
 
@@ -256,10 +268,21 @@ class Event:
     why: tuple[Why, ...] = ()
     clip: str | None = None  # path, once written
     snapshot: str | None = None
+    boxes: tuple[EventBox, ...] = ()  # of what was detected, best first
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON shape."""
-        return asdict(self) | {"why": [why.to_dict() for why in self.why]}
+        """The JSON shape; ``boxes`` only where there are any."""
+        shape = asdict(self) | {"why": [why.to_dict() for why in self.why]}
+        if not self.boxes:
+            del shape["boxes"]
+        return shape
+
+    @classmethod
+    def from_dict(cls, shape: dict[str, Any]) -> Event:
+        """The inverse of ``to_dict``."""
+        why = tuple(Why.from_dict(reason) for reason in shape["why"])
+        boxes = tuple(EventBox(**box) for box in shape.get("boxes", ()))
+        return cls(**{**shape, "why": why, "boxes": boxes})
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,15 @@ SpoolOption = Annotated[
         metavar="DIR", help="Where events wait that are not delivered yet.", show_default=False
     ),
 ]
+DetectorOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|DIR",
+        help="Draws boxes for rules with 'detect' that name no detector: folder or Hugging Face "
+        "name. Without one: what moves.",
+        show_default=False,
+    ),
+]
 TestOption = Annotated[
     bool,
     typer.Option("--test", help="Try the rules on recordings: files, or folders of them."),
@@ -115,6 +124,7 @@ def try_rules(
     recordings: Sequence[str],
     rules: Sequence[Rule],
     *,
+    detector: str | None,
     fps: float | None,
     expected: Path | None,
 ) -> None:
@@ -122,6 +132,7 @@ def try_rules(
     found = library.watch_test(
         recordings,
         rules=rules,
+        detector=detector,
         fps=fps,
         expected=expected,
         progress=lambda path: out.note(f"watching {short_path(path)}"),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from scenewise.cli.alarms import (
+    DetectorOption,
     EventsOption,
     ExpectedOption,
     MqttNodeOption,
@@ -74,6 +75,7 @@ def watch(
         list[str] | None,
         typer.Option("--pack", metavar="NAME", help="Ready rules, by name.", show_default=False),
     ] = None,
+    detector: DetectorOption = None,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -186,7 +188,7 @@ def watch(
     note_packs(out, pack or [])
     if test:
         with open_library(settings, encoder=encoder, create=True) as opened:
-            try_rules(out, opened, sources, made, fps=fps, expected=expected)
+            try_rules(out, opened, sources, made, detector=detector, fps=fps, expected=expected)
         return
     if expected is not None:
         raise UsageError("--expected goes with --test: it says what recordings should raise.")
@@ -212,6 +214,7 @@ def watch(
             raised = opened.watch(
                 sources,
                 rules=made,
+                detector=detector,
                 fps=fps,
                 live=live,
                 save=saving,

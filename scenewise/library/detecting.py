@@ -37,6 +37,7 @@ class Detecting(LibraryCore):
         ...     print(track.label, track.probability, track.start, track.end)
         """
         from scenewise.tasks import detect as detecting  # other verbs load no decoder
+        from scenewise.tasks.crops import CropLabeller
 
         wanted = _labels(labels)
         path, video_id = self._file_of(video)
@@ -57,7 +58,7 @@ class Detecting(LibraryCore):
         labeller = None
         if wanted:
             encoder = self._encoder()
-            labeller = detecting.CropLabeller(wanted, encoder, self._calibrator(encoder))
+            labeller = CropLabeller(wanted, encoder, self._calibrator(encoder))
         return detecting.detect_moving(
             path,
             labeller,

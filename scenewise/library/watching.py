@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # a library is opened for questions too, and those need no de
     from scenewise.media.motion import MotionTracker
     from scenewise.media.sounds import SoundDetector
     from scenewise.tasks.watch.counters import WatchFigures
+    from scenewise.tasks.watch.detectors import Detectors
     from scenewise.tasks.watch.nouns import Sink
     from scenewise.tasks.watch.rule import Rule
     from scenewise.tasks.watch.trial import Trial
@@ -36,6 +37,7 @@ class Watching(LibraryCore):
         rules: Sequence[Rule | str] | Rule | str = (),
         rules_file: str | Path | None = None,
         packs: Sequence[str] = (),
+        detector: str | None = None,
         fps: float | None = None,
         live: LiveOptions | None = None,
         save: SaveOptions | str | Path | None = None,
@@ -47,7 +49,9 @@ class Watching(LibraryCore):
         """Watch streams, and yield the events of the rules as they come.
 
         A source is a file, a device (``/dev/video0``, ``lavfi:testsrc``) or a URL (rtsp, http,
-        udp), or ``NAME=`` and one of these; a rule is a sentence or a ``Rule``. ``fps`` instants
+        udp), or ``NAME=`` and one of these; a rule is a sentence or a ``Rule``. ``detector`` is
+        that of rules that detect something and name none: a folder or a Hugging Face name. Without
+        one they see things that move, labelled by the library's encoder. ``fps`` instants
         a second of each stream are analysed (default: that of the settings). ``live`` says how
         streams are read: ``LiveOptions(fast=True)`` reads files as fast as they can be analysed.
         Into the folder ``save`` a picture and a clip of each event are written. ``sinks`` are
@@ -68,14 +72,15 @@ class Watching(LibraryCore):
 
         options = live or LiveOptions()
         streams = _parsed(sources, options)
-        made = _all_rules(rules, rules_file, packs)
+        made, detectors = self._with_detectors(_all_rules(rules, rules_file, packs), detector)
         rate = _checked_rate(self._settings.fps if fps is None else fps)
         encoder = self._watch_encoder()
         calibrator = self._calibrator(encoder)
         catalog = self._opened()
         watched = [
             WatchedSource(
-                stream, [arm(rule, encoder, calibrator, catalog, stream.name) for rule in made]
+                stream,
+                [arm(rule, encoder, calibrator, catalog, stream.name, detectors) for rule in made],
             )
             for stream in streams
         ]
@@ -92,6 +97,7 @@ class Watching(LibraryCore):
             stop=stop,
             report=report,
             disarm=disarm,
+            detectors=detectors,
         )
         return pipeline.events()
 
@@ -102,6 +108,7 @@ class Watching(LibraryCore):
         rules: Sequence[Rule | str] | Rule | str = (),
         rules_file: str | Path | None = None,
         packs: Sequence[str] = (),
+        detector: str | None = None,
         fps: float | None = None,
         expected: str | Path | None = None,
         progress: Callable[[str], None] | None = None,
@@ -111,7 +118,7 @@ class Watching(LibraryCore):
         ``recordings`` are files, and folders of them; each is watched as a stream of its own, as
         fast as it goes. ``expected`` is a CSV file (video, start, end, rule) of what should raise.
         Schedules and ``sources`` of rules do not count. Recordings that cannot be read are in
-        ``failed``. ``progress`` is told each path before it is read.
+        ``failed``. ``detector`` as in ``watch``. ``progress`` is told each path before it is read.
 
         Raises UsageError, EncoderError.
 
@@ -121,9 +128,10 @@ class Watching(LibraryCore):
         """
         from scenewise.index.discover import discover
         from scenewise.tasks.watch.intake import Senses
-        from scenewise.tasks.watch.trial import read_expected, run_trial
+        from scenewise.tasks.watch.trial import read_expected, run_trial, without_limits
 
-        made = _all_rules(rules, rules_file, packs)
+        wanted = without_limits(_all_rules(rules, rules_file, packs))
+        made, detectors = self._with_detectors(wanted, detector)
         known = None if expected is None else read_expected(expand_user(expected))
         named = [recordings] if isinstance(recordings, str | Path) else list(recordings)
         folders = [expand_user(path) for path in named]
@@ -144,8 +152,24 @@ class Watching(LibraryCore):
                 listener=_listener if any(rule.needs_sound for rule in made) else None,
             ),
             expected=known,
+            detectors=detectors,
             progress=progress,
         )
+
+    def _with_detectors(
+        self, rules: Sequence[Rule], detector: str | None
+    ) -> tuple[tuple[Rule, ...], Detectors | None]:
+        """The rules, each with its detector, and the detectors; None where there is none."""
+        from scenewise.encoders.detectors import load_detector
+        from scenewise.tasks.watch.detectors import Detectors, with_default
+
+        made = with_default(rules, detector)
+        settings = self._settings
+        loaded = Detectors(
+            made,
+            lambda name: load_detector(name, device=settings.device, threads=settings.threads),
+        )
+        return made, loaded if len(loaded) else None
 
     def _watch_encoder(self) -> Encoder:
         """The library's encoder, or where nothing was indexed that of the settings."""

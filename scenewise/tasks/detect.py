@@ -1,11 +1,7 @@
 """Boxes around things, followed over time: by a detector, or of what moves, labelled afterwards.
 
-Without a detector only moving things are found. The crops of each (its best few frames) are asked
-of the library's encoder: against the encoder's background a label's mean score is z deviations
-out, and the calibrated odds that the thing is there are exp(SLOPE z + OFFSET), as in
-``tasks.classify``; here none of the labels need be right, so the probability of a label is its
-share of the odds of all labels and of none (odds 1). An encoder without a background is asked for
-"something else" beside the labels.
+Without a detector only moving things are found, and the best few pictures of each are labelled
+afterwards (``crops``). Boxes of a detector are joined to tracks label by label (``linking``).
 
 It knows pictures, boxes, labels and one video; it knows no library.
 """
@@ -20,40 +16,25 @@ from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from scenewise.encoders.detectors import LONGEST_EDGE, DetectedBox
-from scenewise.encoders.spec import Encoder
-from scenewise.encoders.vectors import softmax
 from scenewise.errors import UsageError
-from scenewise.index.calibration import OFFSET, Calibrator, HasBackground
 from scenewise.media.decode import Frame, VideoReader
-from scenewise.media.following import Follower
-from scenewise.media.motion import MotionSettings, MotionTracker
-from scenewise.media.moving_areas import Area, Seen
+from scenewise.media.motion import MotionTracker
 from scenewise.media.sampling import every
 from scenewise.media.target import Target
-from scenewise.tasks.classify import ZeroShot
-from scenewise.tasks.detections import Box, DetectedTrack, Detections, TrackBox
-from scenewise.tasks.labels import LabelList
+from scenewise.tasks.crops import CropLabeller, Looks, worth
+from scenewise.tasks.detections import DetectedTrack, Detections, TrackBox
+from scenewise.tasks.linking import Linker, distinct
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
 MOTION_FPS, DETECTOR_FPS = 5.0, 2.0
 LABEL_FROM = 0.25  # a moving thing's best label is told from this probability on
 CLOSED_FROM, OPEN_FROM = 0.5, 0.2  # a detector's box counts from this probability on
-_ELSE = "something else"
 _MOVING_EDGE = 640  # pixels: crops are cut from pictures of this size
-_CROPS = 3  # frames that a thing is judged by
-_CROP_STEP_SECONDS = 0.4  # between two of them
-_MARGIN = 1.4  # side of the crop / longer side of the box
-_LEAST_CROP = 48  # pixels
-_AT_EDGE = 0.01  # a box nearer to the edge of the picture may be cut off
-_TOO_LARGE = 1.4  # times the usual area of a thing's boxes
 _LEAST_BOXES = 2  # a moving thing told of in fewer pictures was a flicker
 _GONE_SECONDS = 2.0  # a thing unseen for longer is over (the tracker gives up before)
-_SAME_IOU = 0.7  # two boxes of one label that overlap more are one
-_DUPLICATE = 1e-9
 
 
 class Detector(Protocol):
@@ -80,44 +61,6 @@ class Detector(Protocol):
     ) -> list[tuple[DetectedBox, ...]]:
         """Boxes of each picture."""
         ...
-
-
-class CropLabeller:
-    """Labels crops of pictures by the library's encoder; labels are encoded once."""
-
-    def __init__(self, labels: Sequence[str], encoder: Encoder, calibrator: Calibrator) -> None:
-        self.labels = tuple(labels)
-        self.encoder = encoder
-        candidate: object = encoder  # any class may bring one, whatever its declared type
-        self._has_background = isinstance(candidate, HasBackground)
-        if _ELSE in self.labels:
-            raise UsageError(f"the label {_ELSE!r} is what the others are held against; leave it.")
-        names = (*self.labels, _ELSE)
-        self._asked = ZeroShot(LabelList(names, names, "labels"), encoder, calibrator)
-
-    def crop(self, picture: Picture, box: Box) -> Picture:
-        """The thing with some surroundings, of the size that the encoder takes."""
-        height, width = picture.shape[:2]
-        side = max(_MARGIN * max(box[2] * width, box[3] * height), _LEAST_CROP)
-        wide, high = min(side, width), min(side, height)
-        left = min(max(0.0, (box[0] + box[2] / 2) * width - wide / 2), width - wide)
-        top = min(max(0.0, (box[1] + box[3] / 2) * height - high / 2), height - high)
-        target = self.encoder.spec.target
-        cut = Image.fromarray(picture).resize(
-            (target.width, target.height),
-            Image.Resampling.BICUBIC,
-            box=(left, top, left + wide, top + high),
-        )
-        return np.asarray(cut)
-
-    def probabilities(self, crops: Sequence[Picture]) -> npt.NDArray[np.float64]:
-        """(labels,) of one thing from its crops; what is missing to 1 is for none of them."""
-        frames = np.stack(crops)[:, None].repeat(self.encoder.spec.frames_per_window, axis=1)
-        logits = self._asked.logits(self.encoder.encode_windows(frames)).mean(axis=0)
-        if not self._has_background:
-            return softmax(logits[None])[0, :-1]
-        odds = np.exp(np.clip(logits[:-1] + OFFSET, -30, 30))
-        return np.asarray(odds / (1 + odds.sum()), np.float64)
 
 
 def detect_moving(
@@ -174,13 +117,16 @@ def detect_with(
     wanted = detector.known_labels(labels)
     with VideoReader(path) as reader:
         things: dict[tuple[str, int], _Thing] = {}
-        linkers = {label: _Linker(fps) for label in wanted}
+        gap_seconds = max(1.0, 2.5 / fps)
+        linkers = {label: Linker(gap_seconds) for label in wanted}
         for frame, found in _detected(reader, detector, wanted, fps, least):
             for label, linker in linkers.items():
-                boxes = _distinct([box for box in found if box.label == label])
-                for number, box in linker.join(frame, boxes):
+                boxes = distinct([box for box in found if box.label == label])
+                height, width = frame.image.shape[:2]
+                for number, box, _ in linker.join(boxes, frame.time, width / height):
                     thing = things.setdefault((label, number), _Thing())
-                    thing.boxes.append(box)
+                    place = (box.left, box.top, box.width, box.height)
+                    thing.boxes.append(TrackBox(frame.time, *place, box.probability))
         tracks = [
             thing.track(label, thing.mean_probability(), 1 / fps, reader.duration)
             for (label, _), thing in things.items()
@@ -195,29 +141,13 @@ class _Thing:
     """A thing while it is followed."""
 
     boxes: list[TrackBox] = field(default_factory=list)
-    crops: list[tuple[float, float, Picture]] = field(default_factory=list)  # worth, time, crop
-
-    def look(self, box: TrackBox, picture: Picture, labeller: CropLabeller) -> None:
-        """Keep the crop if it is one of the best few: large, not at the edge, apart in time."""
-        right, low = box.left + box.width, box.top + box.height
-        whole = min(box.left, box.top, 1 - right, 1 - low) >= _AT_EDGE
-        usual = float(np.median([seen.width * seen.height for seen in self.boxes[-50:]]))
-        worth = _worth(box, usual) * (1.0 if whole else 0.3)
-        near = [kept for kept in self.crops if abs(kept[1] - box.time) < _CROP_STEP_SECONDS]
-        if near and max(near, key=lambda kept: kept[0])[0] >= worth:
-            return
-        if not near and len(self.crops) == _CROPS and self.crops[-1][0] >= worth:
-            return
-        self.crops = [kept for kept in self.crops if abs(kept[1] - box.time) >= _CROP_STEP_SECONDS]
-        self.crops.append((worth, box.time, labeller.crop(picture, box.box)))
-        self.crops.sort(key=lambda kept: -kept[0])
-        del self.crops[_CROPS:]
+    looks: Looks = field(default_factory=Looks)
 
     def judge(self, labeller: CropLabeller) -> tuple[str | None, float | None]:
         """The best label and its probability."""
-        if not labeller.labels or not self.crops:
+        if not labeller.labels or not self.looks.crops:
             return None, None
-        shares = labeller.probabilities([crop for _, _, crop in self.crops])
+        shares = labeller.probabilities(self.looks.crops)
         best = int(np.argmax(shares))
         return labeller.labels[best], float(shares[best])
 
@@ -230,38 +160,10 @@ class _Thing:
     ) -> DetectedTrack:
         """What is told of it; its number is given when all are known."""
         usual = float(np.median([box.width * box.height for box in self.boxes]))
-        best = max(self.boxes, key=lambda box: (box.probability or 1.0) * _worth(box, usual))
+        best = max(self.boxes, key=lambda box: (box.probability or 1.0) * worth(box.box, usual))
         start = self.boxes[0].time
         end = max(start, min(self.boxes[-1].time + step_seconds, duration))
         return DetectedTrack(0, label, probability, start, end, best.time, tuple(self.boxes))
-
-
-def _worth(box: TrackBox, usual: float) -> float:
-    """The box's area, unless it is so much larger than usual that it holds more than the thing."""
-    area = box.width * box.height
-    return area if area <= _TOO_LARGE * usual else 0.5 * usual
-
-
-class _Linker:
-    """Joins boxes of one label, picture after picture."""
-
-    def __init__(self, fps: float) -> None:
-        self._follower = Follower(
-            MotionSettings(
-                least_frames=1, least_way=0.0, gap_seconds=max(1.0, 2.5 / fps), may_merge=False
-            )
-        )
-
-    def join(self, frame: Frame, boxes: Sequence[DetectedBox]) -> Iterator[tuple[int, TrackBox]]:
-        """The number of the thing that each box is."""
-        places = {(box.left, box.top, box.width, box.height): box.probability for box in boxes}
-        height, width = frame.image.shape[:2]
-        seen = Seen(tuple(Area(box, True) for box in places), width / height)
-        for number, where, _ in self._follower.update(seen, frame.time):
-            for box, probability in places.items():
-                if max(abs(a - b) for a, b in zip(box, where, strict=True)) < _DUPLICATE:
-                    yield number, TrackBox(frame.time, *box, probability)
-                    break
 
 
 def _moving_things(
@@ -276,7 +178,7 @@ def _moving_things(
             thing = here.setdefault(moving.track, _Thing())
             thing.boxes.append(box)
             if labeller is not None:
-                thing.look(box, frame.image, labeller)
+                thing.looks.see(box.box, frame.time, frame.image, labeller)
         for number in list(here):
             if frame.time - here[number].boxes[-1].time > _GONE_SECONDS:
                 yield here.pop(number)
@@ -303,22 +205,6 @@ def _frames(reader: VideoReader, fps: float, longest_edge: int) -> Iterator[Fram
         if frame.time > last:
             last = frame.time
             yield frame
-
-
-def _distinct(boxes: Sequence[DetectedBox]) -> list[DetectedBox]:
-    """Best first, without those that lie on a better one (greedy non-maximum suppression)."""
-    kept: list[DetectedBox] = []
-    for box in sorted(boxes, key=lambda box: -box.probability):
-        if all(_iou(box, other) <= _SAME_IOU for other in kept):
-            kept.append(box)
-    return kept
-
-
-def _iou(one: DetectedBox, other: DetectedBox) -> float:
-    wide = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
-    high = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
-    shared = max(0.0, wide) * max(0.0, high)
-    return shared / (one.width * one.height + other.width * other.height - shared)
 
 
 def _detections(

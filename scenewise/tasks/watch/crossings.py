@@ -1,8 +1,8 @@
-"""Lines that are crossed and zones that are entered, by things that move.
+"""Lines that are crossed and zones that are entered, by things that move or are detected.
 
-It knows points on the picture and tracks; what moves, ``media.motion`` finds. A thing stands where
-its foot is, the middle of its lower edge. Tracks that are not seen for a while are forgotten, so
-what is kept is bounded.
+It knows points on the picture and tracks; where things are, and what, ``things`` says. A thing
+stands where its foot is, the middle of its lower edge. Tracks that are not seen for a while are
+forgotten, so what is kept is bounded.
 """
 
 from __future__ import annotations
@@ -13,22 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-import numpy.typing as npt
-
 from scenewise.media.motion import MovingBox
-from scenewise.tasks.watch.judge import CROP_THRESHOLD, SentenceJudge, crop_window, probability
+from scenewise.tasks.watch.about_things import AboutThings
 from scenewise.tasks.watch.nouns import Observation
-from scenewise.tasks.watch.occurrences import CoolDown, EventMaker
+from scenewise.tasks.watch.recent import Recent
 from scenewise.tasks.watch.rule import Point, Rule
-from scenewise.types import Event, Why
+from scenewise.tasks.watch.things import SIGHTINGS, Things
+from scenewise.types import Event
 
 MARGIN = 0.01  # of the picture: nearer to a line or an edge than this a foot is on neither side
-FORGET_SECONDS = 5.0  # a track that is not seen for so long is gone
-MOST_TRACKS = 512
-SIGHTINGS = 2  # before a track counts: a box in one frame alone is noise
 LOOKS = 5  # a thing that comes in is looked at so often before it is not what the sentence says
-CROP_MARGIN = 0.2  # of the box, on each side: what surrounds a thing helps to name it
 _COUNTS = re.compile(r"crossed (in|out) \(in (\d+), out (\d+)\)")
 
 
@@ -84,7 +78,6 @@ def read_counts(event: Event) -> tuple[int, int] | None:
 
 @dataclass(slots=True)
 class _Track:
-    seen: float  # seconds, last
     place: Point | None = None  # where it last was clearly on one side
     inside: bool | None = None  # of a zone
     since: float = 0.0  # from when it is inside
@@ -93,81 +86,20 @@ class _Track:
     looks: int = 0  # since it came in; nothing is left to say once they are used up
 
 
-class _Tracks:
-    """What is known of each thing that moves; the one not seen for longest goes first."""
+class _Crossing(AboutThings):
+    """What line and zone have in common: where each thing was."""
 
-    def __init__(self) -> None:
-        self._tracks: dict[int, _Track] = {}
-
-    def __len__(self) -> int:
-        return len(self._tracks)
-
-    def of(self, number: int, time: float) -> _Track:
-        track = self._tracks.pop(number, None) or _Track(time)
-        self._tracks[number] = track  # now the last of the dictionary
-        track.seen = time
-        return track
-
-    def forget(self, time: float) -> list[_Track]:
-        """Those that are gone."""
-        gone = []
-        for number, track in list(self._tracks.items()):
-            if time - track.seen <= FORGET_SECONDS and len(self._tracks) <= MOST_TRACKS:
-                break
-            gone.append(self._tracks.pop(number))
-        return gone
-
-
-class _Moving:
-    """What line and zone have in common: the crop that must match, and events."""
-
-    def __init__(self, rule: Rule, source: str, judge: SentenceJudge | None) -> None:
-        self.name = rule.name
-        self._rule = rule
-        self._judge = judge
-        self._threshold = rule.threshold or CROP_THRESHOLD
-        self._events = EventMaker(rule, source)
-        self._cooldown = CoolDown(rule.cooldown)
-        self._tracks = _Tracks()
+    def __init__(self, rule: Rule, source: str, things: Things) -> None:
+        super().__init__(rule, source, things)
+        self._tracks: Recent[_Track] = Recent(_Track)
 
     @property
     def remembered(self) -> int:
         """Tracks that are followed now."""
         return len(self._tracks)
 
-    def _looks_right(self, seen: Observation, box: MovingBox) -> tuple[float, tuple[Why, ...]]:
-        """``match`` of what moves, and why; 1 where the rule asks for no look."""
-        if self._judge is None:
-            return 1.0, ()
-        # the picture is of this instant, so the box of the same track nearest to it is the last
-        last = next(other for other in reversed(seen.moving) if other.track == box.track)
-        features = crop_window(self._judge.encoder, cut_out(seen.image, last))
-        return probability(self._judge.standing(features)), self._judge.why(features)
 
-    def _raise(
-        self, seen: Observation, match: float, detail: str, why: Sequence[Why]
-    ) -> list[Event]:
-        if not self._rule.armed(seen.wall) or not self._cooldown.over(seen.time):
-            return []
-        self._cooldown.begin(seen.time)
-        moved = Why("motion", detail, seen.time, seen.time)
-        return [self._events.make(seen, match, [moved, *why])]
-
-
-def cut_out(image: npt.NDArray[np.uint8], box: MovingBox) -> npt.NDArray[np.uint8]:
-    """A moving thing with a little of what surrounds it, at least one pixel large."""
-    height, width = image.shape[:2]
-
-    def span(start: float, length: float, size: int) -> slice:
-        first = math.floor((start - CROP_MARGIN * length) * size)
-        last = math.ceil((start + (1 + CROP_MARGIN) * length) * size)
-        first = min(max(0, first), size - 1)
-        return slice(first, min(max(first + 1, last), size))
-
-    return image[span(box.top, box.height, height), span(box.left, box.width, width)]
-
-
-class LineMachine(_Moving):
+class LineMachine(_Crossing):
     """Counts what crosses, once for each crossing; raises for the direction of the rule.
 
     A track's place is taken only where it is clearly off the line (``MARGIN``), and a crossing is
@@ -175,9 +107,9 @@ class LineMachine(_Moving):
     is counted when it has left it, and once.
     """
 
-    def __init__(self, rule: Rule, source: str, judge: SentenceJudge | None) -> None:
+    def __init__(self, rule: Rule, source: str, things: Things) -> None:
         assert rule.line is not None
-        super().__init__(rule, source, judge)
+        super().__init__(rule, source, things)
         self._line = rule.line
         self.counts = {"in": 0, "out": 0}
 
@@ -185,7 +117,7 @@ class LineMachine(_Moving):
         """See ``RuleMachine``."""
         self._events.see(seen)
         raised: list[Event] = []
-        for box in seen.moving:
+        for box in self._things.boxes(seen):
             track = self._tracks.of(box.track, seen.time)
             if min(distance(box.foot, a, b) for a, b in pairwise(self._line.points)) < MARGIN:
                 continue
@@ -197,17 +129,17 @@ class LineMachine(_Moving):
         return tuple(raised)
 
     def _crossed(self, seen: Observation, box: MovingBox, way: str) -> list[Event]:
-        match, why = self._looks_right(seen, box)
-        if match < self._threshold:
+        look = self._things.look(seen, box)
+        if look.match < self._threshold:
             return []
         self.counts[way] += 1
         if self._line.direction not in (way, "both"):
             return []
         detail = f"crossed {way} (in {self.counts['in']}, out {self.counts['out']})"
-        return self._raise(seen, match, detail, why)
+        return self._raise(seen, look, detail)
 
 
-class ZoneMachine(_Moving):
+class ZoneMachine(_Crossing):
     """Raises when a track comes into the zone, leaves it, or has been inside for the dwell time.
 
     What first appears inside came in there. A track that vanishes inside has not left: it may
@@ -215,9 +147,9 @@ class ZoneMachine(_Moving):
     track is seen to move, with pauses of up to ``FORGET_SECONDS``.
     """
 
-    def __init__(self, rule: Rule, source: str, judge: SentenceJudge | None) -> None:
+    def __init__(self, rule: Rule, source: str, things: Things) -> None:
         assert rule.zone is not None
-        super().__init__(rule, source, judge)
+        super().__init__(rule, source, things)
         self._points = rule.zone.points
         self._event = rule.zone.event
 
@@ -225,7 +157,7 @@ class ZoneMachine(_Moving):
         """See ``RuleMachine``."""
         self._events.see(seen)
         raised: list[Event] = []
-        for box in seen.moving:
+        for box in self._things.boxes(seen):
             track = self._tracks.of(box.track, seen.time)
             track.sightings += 1
             within = self._within(box.foot, track)
@@ -235,9 +167,9 @@ class ZoneMachine(_Moving):
             track.inside = within
             if self._event == "leave":
                 if left and track.sightings >= SIGHTINGS:
-                    match, why = self._looks_right(seen, box)
-                    if match >= self._threshold:
-                        raised += self._raise(seen, match, "left the zone", why)
+                    look = self._things.look(seen, box)
+                    if look.match >= self._threshold:
+                        raised += self._raise(seen, look, "left the zone")
             elif within and track.looks < LOOKS and track.sightings >= SIGHTINGS:
                 raised += self._entered(seen, box, track)
         self._tracks.forget(seen.time)
@@ -251,12 +183,12 @@ class ZoneMachine(_Moving):
         if track.looked == seen.time:
             return []
         track.looked = seen.time
-        match, why = self._looks_right(seen, box)
-        if match < self._threshold:
+        look = self._things.look(seen, box)
+        if look.match < self._threshold:
             track.looks += 1
             return []
         track.looks = LOOKS
-        return self._raise(seen, match, words, why)
+        return self._raise(seen, look, words)
 
     def _within(self, foot: Point, track: _Track) -> bool:
         """Inside or not; near the edge it stays what it was, at first by where it stands."""

@@ -30,7 +30,7 @@ from scenewise.tasks.watch.crossings import read_counts
 from scenewise.tasks.watch.delivery import TryAgainError
 from scenewise.tasks.watch.rule import Rule
 from scenewise.tasks.watch.spool import Waiting
-from scenewise.types import Event, Why
+from scenewise.types import Event
 
 ROOT = "scenewise"
 DISCOVERY = "homeassistant"
@@ -271,4 +271,4 @@ class Mqtt:
 
 def event_of(body: dict[str, Any]) -> Event:
     """The event whose JSON waited on the disk."""
-    return Event(**{**body, "why": tuple(Why.from_dict(why) for why in body["why"])})
+    return Event.from_dict(body)

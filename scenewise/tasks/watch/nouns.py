@@ -5,13 +5,15 @@ It knows shapes; it knows no source, no rule and no output.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from scenewise.encoders.detectors import DetectedBox
 from scenewise.encoders.spec import WindowFeatures
 from scenewise.media.motion import MovingBox
 from scenewise.types import Event, Sound
@@ -32,6 +34,8 @@ class Observation:
     features: WindowFeatures  # one window
     moving: tuple[MovingBox, ...] = ()
     sounds: tuple[Sound, ...] = ()  # times on the stream's clock
+    # what each detector that a rule of this stream asks for sees in ``image``, by its name
+    detected: Mapping[str, tuple[DetectedBox, ...]] = field(default_factory=dict)
 
 
 class RuleMachine(Protocol):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from scenewise.tasks.watch.nouns import Observation
 from scenewise.tasks.watch.rule import Rule
-from scenewise.types import Event, Why
+from scenewise.types import Event, EventBox, Why
 
 RELEASE_SECONDS = 2.0  # an occurrence is over once its condition has not held for so long
 GAP_SECONDS = 10.0  # across a longer gap between two instants nothing is known to have held
@@ -41,7 +41,9 @@ class EventMaker:
         if self._start is None:
             self._start = round((seen.wall - seen.time) * 1000)
 
-    def make(self, seen: Observation, match: float, why: Sequence[Why]) -> Event:
+    def make(
+        self, seen: Observation, match: float, why: Sequence[Why], boxes: Sequence[EventBox] = ()
+    ) -> Event:
         """The next event."""
         self.see(seen)
         self._count += 1
@@ -54,6 +56,7 @@ class EventMaker:
             wall=iso_utc(seen.wall),
             match=min(1.0, max(0.0, match)),
             why=tuple(why),
+            boxes=tuple(boxes),
         )
 
 

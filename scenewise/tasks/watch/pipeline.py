@@ -23,12 +23,14 @@ from functools import partial
 
 import numpy as np
 
+from scenewise.encoders.detectors import DetectedBox
 from scenewise.encoders.spec import Encoder, WindowFeatures
 from scenewise.errors import MediaError
 from scenewise.index.arrays import select
 from scenewise.media.live import LiveStream
 from scenewise.media.live_sources import LiveOptions, LiveSource
 from scenewise.tasks.watch.counters import Delays, SourceFigures, WatchFigures
+from scenewise.tasks.watch.detectors import Detectors
 from scenewise.tasks.watch.intake import Intake, Senses, wanted_of
 from scenewise.tasks.watch.mailbox import Instant, Mailbox
 from scenewise.tasks.watch.nouns import Observation, RuleMachine, Sink
@@ -88,10 +90,12 @@ class Pipeline:
         stop: threading.Event | None = None,
         report: Callable[[WatchFigures], None] | None = None,
         disarm: Callable[[RuleMachine], None] | None = None,
+        detectors: Detectors | None = None,
     ) -> None:
         """``report`` is called every ``report_seconds`` and at the end, from another thread.
 
-        ``disarm`` is called for each machine when its stream is over.
+        ``disarm`` is called for each machine when its stream is over. ``detectors`` look at each
+        instant that is encoded, in the same thread.
         """
         self._watched = list(watched)
         self._encoder = encoder
@@ -100,6 +104,7 @@ class Pipeline:
         self.stop = stop or threading.Event()
         self._report = report
         self._disarm = disarm
+        self._detectors = detectors
         self._mailbox = Mailbox(len(self._watched))
         self._observed: queue.Queue[tuple[int, Observation] | None] = queue.Queue(_BETWEEN_RULES)
         self._raised: queue.Queue[_Raised | None] = queue.Queue(_BETWEEN_OUTPUTS)
@@ -220,18 +225,35 @@ class Pipeline:
 
     def _encode(self) -> None:
         try:
-            while (instants := self._mailbox.take(BATCH_WINDOWS)) is not None:
+            # a detector is slow: what it cannot take at once shall not grow old meanwhile
+            most = BATCH_WINDOWS if self._detectors is None else self._detectors.batch
+            while (instants := self._mailbox.take(most)) is not None:
                 windows = np.stack([instant.window for instant in instants])
                 features = self._encoder.encode_windows(windows)
+                detected = self._detected(instants)
                 for row, instant in enumerate(instants):
                     one = select(features, slice(row, row + 1))
-                    self._observed.put((instant.source, self._observation(instant, one)))
+                    seen = self._observation(instant, one, detected[row])
+                    self._observed.put((instant.source, seen))
         except BaseException as error:  # noqa: BLE001 # the thread's end: the reader raises it
             self._fail(error)
         finally:
             self._observed.put(None)
 
-    def _observation(self, instant: Instant, features: WindowFeatures) -> Observation:
+    def _detected(self, instants: Sequence[Instant]) -> list[dict[str, tuple[DetectedBox, ...]]]:
+        """By detector, what it sees in each instant's picture."""
+        if self._detectors is None:
+            return [{} for _ in instants]
+        names = [self._watched[instant.source].source.name for instant in instants]
+        pictures = [instant.image for instant in instants]
+        return self._detectors.look(list(zip(names, pictures, strict=True)))
+
+    def _observation(
+        self,
+        instant: Instant,
+        features: WindowFeatures,
+        detected: dict[str, tuple[DetectedBox, ...]],
+    ) -> Observation:
         return Observation(
             source=self._watched[instant.source].source.name,
             time=instant.time,
@@ -240,6 +262,7 @@ class Pipeline:
             features=features,
             moving=instant.moving,
             sounds=instant.sounds,
+            detected=detected,
         )
 
     def _judge(self) -> None:

@@ -21,10 +21,26 @@ from pydantic import (
 from scenewise.tasks.watch.schedule import Schedule
 from scenewise.types import SoundKind
 
-Kind = Literal["sentence", "classifier", "anomaly", "line", "zone", "sound"]
-KINDS: tuple[Kind, ...] = ("sentence", "classifier", "anomaly", "line", "zone", "sound")
+Kind = Literal["sentence", "classifier", "anomaly", "detect", "line", "zone", "moves", "sound"]
+# in this order: what comes earlier may say what, or where, of what comes later
+KINDS: tuple[Kind, ...] = (
+    "sentence",
+    "classifier",
+    "anomaly",
+    "detect",
+    "line",
+    "zone",
+    "moves",
+    "sound",
+)
+_WITH: dict[Kind, tuple[Kind, ...]] = {
+    "line": ("sentence", "detect"),
+    "zone": ("sentence", "detect"),
+    "moves": ("sentence", "detect", "zone"),
+}
 Trigger = Literal["enter", "leave", "dwell"]
 Direction = Literal["in", "out", "both"]
+Way = Literal["left", "right", "up", "down", "towards", "away"]
 DAY_SECONDS = 86_400.0
 
 # seconds: how long it must hold, and how long there is silence after an event
@@ -32,8 +48,10 @@ _COOLDOWN: dict[Kind, float] = {
     "sentence": 30.0,
     "classifier": 30.0,
     "anomaly": 60.0,
+    "detect": 30.0,
     "line": 0.0,  # each crossing counts
     "zone": 30.0,
+    "moves": 0.0,  # each thing counts
     "sound": 10.0,
 }
 _ZONE_DWELL = 10.0  # of a zone that asks for dwelling and does not say how long
@@ -95,18 +113,39 @@ def _classifier(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-class Rule(_Part):
-    """One rule. Exactly one of sentence, classifier, anomaly, line, zone and sound says what.
+def _labels(value: object) -> object:
+    """Labels with single spaces, each once."""
+    if not isinstance(value, str | list | tuple) or not all(isinstance(v, str) for v in value):
+        return value
+    labels = tuple(" ".join(one.split()) for one in ([value] if isinstance(value, str) else value))
+    comma = next((one for one in labels if "," in one), None)
+    if comma is not None:
+        words = ", ".join(f'"{word.strip()}"' for word in comma.split(","))
+        raise ValueError(f"the label {comma!r} has a comma: write a list, detect = [{words}]")
+    twice = next((one for one in labels if labels.count(one) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the label {twice!r} is there twice: keep one")
+    return labels
 
-    A line or zone may have a sentence too: then what moves must look like it.
+
+class Rule(_Part):
+    """One rule. Exactly one of ``KINDS`` says what is watched for.
+
+    A line, a zone and ``moves`` may have a sentence or ``detect`` too: then what moves must look
+    like it, or be that; ``moves`` may have a zone, in which it is asked.
     """
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
     sentence: Words | None = None
     classifier: Annotated[TrainedClass | None, BeforeValidator(_classifier)] = None
     anomaly: bool = False
+    detect: Annotated[
+        tuple[Words, ...], BeforeValidator(_labels), Field(min_length=1, max_length=100)
+    ] = ()
+    detector: Words | None = None  # None: things that move, labelled by the encoder
     line: Line | None = None
     zone: Zone | None = None
+    moves: Way | None = None
     sound: SoundKind | None = None
     # match, probability or strength from which it holds; None: the kind's own, see the machines
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -118,29 +157,40 @@ class Rule(_Part):
     @model_validator(mode="after")
     def _one_kind(self) -> Rule:
         given = [kind for kind in KINDS if getattr(self, kind)]
-        if "sentence" in given and len(given) > 1 and given[1] in ("line", "zone"):
-            given = given[1:]  # the sentence says what must cross
-        if len(given) != 1:
-            what = f"it has {' and '.join(given)}" if given else "it has none"
+        what = f"it has {' and '.join(given)}" if given else "it has none"
+        extra = given[:-1]
+        allowed = _WITH.get(given[-1], ()) if given else ()
+        if not given or not set(extra) <= set(allowed) or {"sentence", "detect"} <= set(extra):
             raise ValueError(
-                f"a rule needs one of {', '.join(KINDS)} (a line or zone may have a sentence "
-                f"too), and {what}"
+                f"a rule needs one of {', '.join(KINDS)} (a line, a zone or moves may have a "
+                f"sentence or detect too, and moves a zone), and {what}"
             )
-        if self.dwell_seconds and given[0] == "line":
-            raise ValueError("a line is crossed in an instant: dwell_seconds is for a zone")
-        if self.dwell_seconds and self.zone is not None and self.zone.event != "dwell":
-            raise ValueError('dwell_seconds of a zone goes with event = "dwell"')
-        if self.threshold is not None and given[0] in ("line", "zone") and not self.sentence:
-            raise ValueError("the threshold of a line or zone is for its sentence, and it has none")
+        if self.detector is not None and not self.detect:
+            raise ValueError("a detector goes with detect, which says what it looks for")
+        self._check_values(given)
         return self
+
+    def _check_values(self, given: list[Kind]) -> None:
+        kind = given[-1]
+        if self.dwell_seconds and kind == "line":
+            raise ValueError("a line is crossed in an instant: dwell_seconds is for a zone")
+        if self.dwell_seconds and kind == "moves":
+            raise ValueError("a way is gone once: dwell_seconds is for a zone")
+        if self.zone is not None and kind == "moves" and self.zone.event != "enter":
+            raise ValueError("with moves a zone says where, and has no event")
+        if self.dwell_seconds and kind == "zone" and self.zone and self.zone.event != "dwell":
+            raise ValueError('dwell_seconds of a zone goes with event = "dwell"')
+        what = set(given) & {"sentence", "detect"}
+        if self.threshold is not None and kind in ("line", "zone", "moves") and not what:
+            raise ValueError(
+                f"the threshold of {'moves' if kind == 'moves' else f'a {kind}'} is for its "
+                "sentence or detect, and it has none"
+            )
 
     @property
     def kind(self) -> Kind:
         """What it listens to."""
-        for kind in reversed(KINDS):  # the sentence of a line or zone comes second
-            if getattr(self, kind):
-                return kind
-        raise AssertionError("checked when it was made")
+        return next(kind for kind in reversed(KINDS) if getattr(self, kind))
 
     @property
     def dwell(self) -> float:
@@ -157,7 +207,7 @@ class Rule(_Part):
     @property
     def needs_motion(self) -> bool:
         """Whether it asks for ``Observation.moving``."""
-        return self.kind in ("line", "zone")
+        return self.detector is None and self.kind in ("detect", "line", "zone", "moves")
 
     @property
     def needs_sound(self) -> bool:

@@ -14,9 +14,11 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from scenewise.errors import MediaError, StorageError
+from scenewise.media.box_pictures import Marked, draw_box
 from scenewise.media.packet_ring import Excerpt, PacketRing
 from scenewise.media.whole_file import write_picture
 from scenewise.tasks.watch.mailbox import Picture
@@ -70,10 +72,10 @@ class Saver:
         self._thread.start()
 
     def snapshot(self, event: Event, image: Picture) -> Path | None:
-        """Write the picture; None where that failed, which is said once a time."""
+        """Write the picture, with the event's boxes; None where that failed, which is said."""
         path = self._path(event, ".jpg")
         try:
-            write_picture(path, Image.fromarray(image), quality=_SNAPSHOT_QUALITY)
+            write_picture(path, _with_boxes(image, event), quality=_SNAPSHOT_QUALITY)
         except StorageError as error:
             logger.warning("%s", error)
             return None
@@ -147,6 +149,15 @@ class Saver:
         apart = hashlib.sha256(event.id.encode()).hexdigest()[:8]
         parts = (when, _plain(event.source), _plain(event.rule), apart)
         return self._options.folder / ("_".join(part for part in parts if part) + suffix)
+
+
+def _with_boxes(image: Picture, event: Event) -> Image.Image:
+    drawn = Image.fromarray(image)
+    for number, box in enumerate(reversed(event.boxes)):  # the best one in front
+        place = (box.left, box.top, box.width, box.height)
+        text = f"{box.label} {box.probability:.2f}"
+        drawn = draw_box(np.asarray(drawn), Marked(number, event.time, place, text, ""))
+    return drawn
 
 
 def _plain(text: str) -> str:

@@ -23,6 +23,7 @@ from scenewise.index.catalog import Catalog
 from scenewise.media.decode import VideoReader
 from scenewise.media.live_sources import LiveOptions, parse_source
 from scenewise.metrics.counts import poisson_interval, wilson_interval
+from scenewise.tasks.watch.detectors import Detectors
 from scenewise.tasks.watch.intake import Senses
 from scenewise.tasks.watch.machines import arm
 from scenewise.tasks.watch.pipeline import Pipeline, WatchedSource, WatchOptions
@@ -114,9 +115,12 @@ def run_trial(
     fps: float = 2.0,
     senses: Senses | None = None,
     expected: Sequence[Expected] | None = None,
+    detectors: Detectors | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Trial:
-    """Watch the files one after another. ``progress`` is told each path before it is read.
+    """Watch the files one after another, with the detectors of ``without_limits(rules)``.
+
+    ``progress`` is told each path before it is read.
 
     Raises UsageError where ``expected`` names a rule or recording that is not there, EncoderError.
     """
@@ -125,7 +129,7 @@ def run_trial(
         raise UsageError(
             "there is no recording to try the rules on; name files or folders of them."
         )
-    tried = [rule.model_copy(update={"schedule": (), "sources": ("*",)}) for rule in rules]
+    tried = without_limits(rules)
     if expected is not None:
         _check_expected(expected, paths, tried)
     events: list[Event] = []
@@ -137,7 +141,9 @@ def run_trial(
         try:
             with VideoReader(path) as reader:
                 duration = reader.duration
-            found = _watch(path, tried, encoder, calibrator, catalog, fps, senses or Senses())
+            found = _watch(
+                path, tried, encoder, calibrator, catalog, fps, senses or Senses(), detectors
+            )
         except MediaError as error:
             failed.append(Failure(path, str(error).removeprefix(f"{path}: ")))
             continue
@@ -151,6 +157,11 @@ def run_trial(
     return Trial(len(seconds), hours, figures, tuple(events), tuple(failed))
 
 
+def without_limits(rules: Sequence[Rule]) -> list[Rule]:
+    """The rules as they are tried: at all times, and on every recording."""
+    return [rule.model_copy(update={"schedule": (), "sources": ("*",)}) for rule in rules]
+
+
 def _watch(
     path: str,
     rules: Sequence[Rule],
@@ -159,15 +170,17 @@ def _watch(
     catalog: Catalog | None,
     fps: float,
     senses: Senses,
+    detectors: Detectors | None,
 ) -> list[Event]:
     live = LiveOptions(fast=True)
     # what a source usually shows is neither taken from the library nor kept there
     machines = [
-        arm(rule, encoder, calibrator, None if rule.kind == "anomaly" else catalog, path)
+        arm(rule, encoder, calibrator, None if rule.kind == "anomaly" else catalog, path, detectors)
         for rule in rules
     ]
     watched = WatchedSource(parse_source(path, live), machines)
-    pipeline = Pipeline([watched], encoder, WatchOptions(fps=fps, live=live, senses=senses))
+    options = WatchOptions(fps=fps, live=live, senses=senses)
+    pipeline = Pipeline([watched], encoder, options, detectors=detectors)
     return list(pipeline.events())
 
 

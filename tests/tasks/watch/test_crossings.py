@@ -13,19 +13,18 @@ from scenewise.encoders.spec import WindowFeatures
 from scenewise.index.calibration import Calibrator
 from scenewise.media.motion import MovingBox
 from scenewise.tasks.watch.crossings import (
-    FORGET_SECONDS,
-    MOST_TRACKS,
     LineMachine,
     ZoneMachine,
     crossings,
-    cut_out,
     inside,
     read_counts,
     side,
 )
 from scenewise.tasks.watch.judge import SentenceJudge
 from scenewise.tasks.watch.nouns import Observation
+from scenewise.tasks.watch.recent import FORGET_SECONDS, MOST_TRACKS
 from scenewise.tasks.watch.rule import Line, Rule, Zone
+from scenewise.tasks.watch.things import Moving, cut_out
 from scenewise.types import Event
 
 Point = tuple[float, float]
@@ -54,13 +53,13 @@ def follow(machine: LineMachine | ZoneMachine, path: Sequence[Point]) -> list[Ev
 
 def line(direction: str = "both", **more: object) -> LineMachine:
     shape = {"points": ACROSS, "direction": direction}
-    return LineMachine(Rule.model_validate({"name": "l", "line": shape, **more}), "cam", None)
+    return LineMachine(Rule.model_validate({"name": "l", "line": shape, **more}), "cam", Moving())
 
 
 def zone(event: str, **more: object) -> ZoneMachine:
     shape = {"points": SQUARE, "event": event}
     values = {"name": "z", "zone": shape, "cooldown_seconds": 0, **more}
-    return ZoneMachine(Rule.model_validate(values), "cam", None)
+    return ZoneMachine(Rule.model_validate(values), "cam", Moving())
 
 
 def test_right_of_a_way_from_left_to_right_is_below() -> None:
@@ -124,7 +123,7 @@ def test_two_tracks_are_two_and_several_frames_of_one_instant_count() -> None:
 
 def test_a_diagonal_line_has_its_own_left_and_right() -> None:
     rule = Rule(name="d", line=Line(points=((0.0, 1.0), (1.0, 0.0))))  # upwards to the right
-    machine = LineMachine(rule, "cam", None)
+    machine = LineMachine(rule, "cam", Moving())
     (event,) = follow(machine, [(0.2, 0.2), (0.8, 0.8)])
     assert event.why[0].detail.startswith("crossed in")
 
@@ -197,7 +196,7 @@ def test_what_crosses_must_look_like_the_sentence(colour: str, count: int) -> No
     encoder = ColourEncoder("colours")
     judge = SentenceJudge(colour, encoder, Calibrator(encoder))
     rule = Rule(name="r", line=Line(points=ACROSS), sentence=colour, threshold=0.5)
-    machine = LineMachine(rule, "cam", judge)
+    machine = LineMachine(rule, "cam", Moving(judge))
     boxes = [box_at((0.5, 0.3)), box_at((0.5, 0.7))]
     image = np.zeros((60, 80, 3), np.uint8)
     image[cut_rows(boxes[1])] = (255, 0, 0)  # red where it is now, black all around
@@ -222,5 +221,5 @@ def test_a_crop_is_never_empty(left: float, size: float) -> None:
 
 def test_a_zone_of_the_whole_picture_holds_its_lower_edge() -> None:
     whole = Zone(points=((0, 0), (1, 0), (1, 1), (0, 1)))
-    machine = ZoneMachine(Rule(name="w", zone=whole), "cam", None)
+    machine = ZoneMachine(Rule(name="w", zone=whole), "cam", Moving())
     assert len(follow(machine, [(0.5, 1.0), (0.5, 1.0)])) == 1

@@ -52,6 +52,22 @@ dwell_seconds = 20
 [[rule]]
 name = "quiet"
 sound = "silence"
+
+[[rule]]
+name = "dog"
+detect = " a   dog "
+
+[[rule]]
+name = "vehicle"
+detect = ["car", "truck"]
+detector = "models/cars"
+line = { points = [[0, 0.5], [1, 0.5]] }
+
+[[rule]]
+name = "wrong way"
+moves = "left"
+detect = "car"
+zone = { points = [[0, 0], [1, 0], [1, 1]] }
 """
 
 
@@ -65,8 +81,14 @@ def test_every_kind_of_rule_is_read(tmp_path: Path) -> None:
         ("gate", "line"),
         ("yard", "zone"),
         ("quiet", "sound"),
+        ("dog", "detect"),
+        ("vehicle", "line"),
+        ("wrong way", "moves"),
     ]
-    door, _, short, _, gate, yard, _ = rules
+    door, _, short, _, gate, yard, _, dog, vehicle, wrong = rules
+    assert (dog.detect, dog.detector, dog.cooldown) == (("a dog",), None, 30)
+    assert (vehicle.detect, vehicle.detector) == (("car", "truck"), "models/cars")
+    assert (wrong.moves, wrong.detect, wrong.cooldown) == ("left", ("car",), 0)
     assert (door.threshold, door.dwell, door.cooldown) == (0.7, 2, 90)
     assert short.classifier is not None
     assert (short.classifier.name, short.classifier.label) == ("forklift", None)
@@ -74,7 +96,12 @@ def test_every_kind_of_rule_is_read(tmp_path: Path) -> None:
     assert (gate.line.points[1], gate.line.direction) == ((0.5, 0.5), "in")
     assert gate.sentence == "a truck"
     assert yard.dwell == 20
-    assert [rule.name for rule in rules if rule.needs_motion] == ["gate", "yard"]
+    assert [rule.name for rule in rules if rule.needs_motion] == [
+        "gate",
+        "yard",
+        "dog",
+        "wrong way",
+    ]
     assert [rule.name for rule in rules if rule.needs_sound] == ["quiet"]
 
 
@@ -115,6 +142,22 @@ MISTAKES = [
     ('name = "a"\nzone = { points = [[0,0],[1,0],[1,1]] }\ndwell_seconds = 3', 'event = "dwell"'),
     ('name = "a"\nline = { points = [[0,0],[1,0]] }\ndwell_seconds = 3', "in an instant"),
     ('name = "a"\nline = { points = [[0,0],[1,0]] }\nthreshold = 0.5', "for its sentence"),
+    ('name = "a"\nmoves = "left"\nthreshold = 0.5', "the threshold of moves is for its sentence"),
+    ('name = "a"\nmoves = "sideways"', "moves = 'sideways' is not allowed; allowed: \"left\""),
+    ('name = "a"\nmoves = "left"\nline = { points = [[0,0],[1,0]] }', "it has line and moves"),
+    ('name = "a"\nmoves = "left"\ndwell_seconds = 3', "a way is gone once"),
+    (
+        'name = "a"\nmoves = "up"\nzone = { points = [[0,0],[1,0],[1,1]], event = "leave" }',
+        "a zone says where",
+    ),
+    ('name = "a"\ndetect = []', "detect = [] is not allowed; allowed: a label"),
+    ('name = "a"\ndetect = " "', "detect = "),
+    ('name = "a"\ndetect = 3', "detect = 3 is not allowed; allowed: a label, or a list"),
+    ('name = "a"\ndetect = "cat, dog"', 'write a list, detect = ["cat", "dog"]'),
+    ('name = "a"\ndetect = ["a  cat", "a cat"]', "the label 'a cat' is there twice"),
+    ('name = "a"\ndetect = "cat"\nsentence = "a cat"', "it has sentence and detect"),
+    ('name = "a"\nmoves = "up"\ndetect = "cat"\nsentence = "a cat"', "sentence and detect and"),
+    ('name = "a"\nsentence = "a cat"\ndetector = "d"', "a detector goes with detect"),
 ]
 
 
