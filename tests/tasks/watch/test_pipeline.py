@@ -16,19 +16,25 @@ import numpy.typing as npt
 import pytest
 from colour_encoder import COLOURS, ColourEncoder
 from PIL import Image
+from square_detector import SquareDetector
 from stream_servers import rtsp_server
 
+from scenewise.encoders.detectors import DetectedBox
 from scenewise.encoders.spec import WindowFeatures
 from scenewise.errors import EncoderError, MediaError
+from scenewise.index.calibration import Calibrator
 from scenewise.media.film import FilmSettings, Sound, write_film
 from scenewise.media.live_sources import LiveOptions, parse_source
 from scenewise.media.motion import MovingBox
 from scenewise.tasks.watch.counters import WatchFigures
+from scenewise.tasks.watch.detectors import Detectors
 from scenewise.tasks.watch.intake import Senses
+from scenewise.tasks.watch.machines import arm
 from scenewise.tasks.watch.nouns import Observation
 from scenewise.tasks.watch.occurrences import iso_utc
 from scenewise.tasks.watch.options import SaveOptions
 from scenewise.tasks.watch.pipeline import Pipeline, WatchedSource, WatchOptions
+from scenewise.tasks.watch.rule import Rule
 from scenewise.types import Event
 from scenewise.types import Sound as Heard
 
@@ -416,3 +422,38 @@ def test_a_sink_that_cannot_be_closed_is_told_and_the_others_are(film: Path) -> 
     with pytest.raises(MediaError, match="the far end is broken"):
         list(pipeline.events())
     assert other.closed
+
+
+class SlowDetector(SquareDetector):
+    """A network that takes 0.3 s a picture."""
+
+    def detect(
+        self, pictures: Sequence[npt.NDArray[np.uint8]], labels: Sequence[str], least: float
+    ) -> list[tuple[DetectedBox, ...]]:
+        time.sleep(0.3 * len(pictures))
+        return super().detect(pictures, labels, least)
+
+
+def test_a_slow_detector_sees_the_newest_of_each_stream_and_the_rest_is_dropped() -> None:
+    """Ten instants a second of two streams, of which it can take three in all."""
+    rule = Rule(name="red", detect=("red",), detector="d")
+    detectors = Detectors([rule], lambda _: SlowDetector())
+    encoder = ColourEncoder("colours")
+    watch = [
+        WatchedSource(
+            parse_source(f"{name}=lavfi:color=red:size=64x48:rate=10", LiveOptions()),
+            [arm(rule, encoder, Calibrator(encoder), None, name, detectors)],
+        )
+        for name in ("a", "b")
+    ]
+    stop = threading.Event()
+    threading.Timer(4.0, stop.set).start()
+    pipeline = Pipeline(watch, encoder, WatchOptions(10.0), stop=stop, detectors=detectors)
+    events = list(pipeline.events())
+    assert sorted(event.source for event in events) == ["a", "b"]
+    assert all(event.boxes[0].label == "red" for event in events)
+    figures = pipeline.figures()
+    assert all(source.analysed >= 3 for source in figures.sources)
+    assert all(source.dropped >= source.analysed for source in figures.sources)
+    assert figures.delay.largest is not None
+    assert figures.delay.largest < 2.0  # a queue of ten a second would be four seconds behind
