@@ -20,7 +20,9 @@ def tree_paths() -> dict[str, str]:
         assert found is not None, f"not a line of a tree: {line!r}"
         depth = len(found.group(1)) // 4
         parents[depth:] = [found.group(2).rstrip("/")]
-        paths["/".join(parents)] = found.group(3) or ""
+        path = "/".join(parents)
+        assert path not in paths, f"{path} stands in the tree twice"
+        paths[path] = found.group(3) or ""
     return paths
 
 

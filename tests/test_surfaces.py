@@ -233,7 +233,9 @@ def test_python_of_the_pages_names_what_exists() -> None:
     text = (DOCS / "python.md").read_text("utf-8")
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         compile(block, "python.md", "exec")
-    documented = set(re.findall(r"^\| `(?:Library)?\.(\w+)\(", text, re.MULTILINE))
+    rows = re.findall(r"^\| `(?:Library)?\.(\w+)\(", text, re.MULTILINE)
+    documented = set(rows)
+    assert len(rows) == len(documented), "a method stands in the table twice"
     public = {name for name in dir(scenewise.Library) if not name.startswith("_")}
     assert public - documented <= {"close", "directory"}
     assert documented <= public

@@ -256,7 +256,7 @@ def _say_what_is_said(question: Question, witness: Witness) -> Answer:
         return cannot_tell(question, why)
     some = lines[:MOST_EVIDENCE]
     quotes = " … ".join(f"“{' '.join(line.why[0].detail.split())}”" for line in some)
-    return Answer(question.text, f"{quotes}.", some[0].match, tuple(some))
+    return Answer(question.text, quotes, some[0].match, tuple(some))
 
 
 def _say_attribute(question: Question, witness: Witness) -> Answer:

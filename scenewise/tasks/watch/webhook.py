@@ -45,11 +45,12 @@ def verify(
 ) -> bool:
     """Whether a request comes from a holder of the secret, and is not an old one sent again.
 
-    ``headers`` with the names as they are written above; ``body`` the bytes as they came.
+    ``headers`` with names in upper or lower case; ``body`` the bytes as they came.
     """
-    timestamp = headers.get(TIMESTAMP, "")
+    given = {name.lower(): value for name, value in headers.items()}  # proxies change the case
+    timestamp = given.get(TIMESTAMP.lower(), "")
     expected = sign(secret, timestamp, body)
-    if not hmac.compare_digest(expected.encode(), headers.get(SIGNATURE, "").encode()):
+    if not hmac.compare_digest(expected.encode(), given.get(SIGNATURE.lower(), "").encode()):
         return False
     try:
         sent = float(timestamp)

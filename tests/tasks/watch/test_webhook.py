@@ -69,6 +69,7 @@ def test_a_signature_holds_for_its_secret_time_and_body() -> None:
     headers = {TIMESTAMP: "1000", SIGNATURE: sign(SECRET, "1000", body)}
     assert verify(SECRET, headers, body, now=1000)
     assert verify(SECRET, headers, body, now=1299)
+    assert verify(SECRET, {name.lower(): value for name, value in headers.items()}, body, now=1000)
     assert not verify(SECRET, headers, body, now=1301)  # sent again by somebody
     assert not verify("another", headers, body, now=1000)
     assert not verify(SECRET, headers, body + b" ", now=1000)
