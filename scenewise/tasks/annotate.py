@@ -24,6 +24,7 @@ from scenewise.media.whole_file import write_text
 from scenewise.types import Caption, Failure, Label
 
 FORMAT = "scenewise annotation 1"
+WORDING = 2
 SUFFIX = ".scenewise.json"
 TABLE = "scenewise.csv"
 COLUMNS = (
@@ -55,6 +56,7 @@ class AnnotateSettings:
     motion: bool = True
     model: str | None = None
     tracks: tuple[str, ...] = ()  # which text and sounds the library has of this video
+    wording: int = WORDING  # rises when captions of the same video would read otherwise
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape."""

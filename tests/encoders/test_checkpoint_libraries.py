@@ -20,6 +20,8 @@ from scenewise.encoders.runtimes import Session, open_session
 from scenewise.errors import EncoderMismatchError, UsageError
 from scenewise.index.catalog import Catalog
 from scenewise.library import Library
+from scenewise.tasks.caption import NOTHING_NAMED
+from scenewise.tasks.wording import POSSIBLE, Wording, told
 
 LENGTHS = {"red.mp4": 2.0, "green.mp4": 9.0}  # seconds; an X-CLIP window is 8
 
@@ -159,3 +161,20 @@ def test_device_and_threads_reach_the_network(
         library.index(films / "red.mp4", frames=4)
         library.search("a red ball")
     assert set(seen) == {("cpu", 2)}
+
+
+@pytest.mark.parametrize("settings", ["clip"], indirect=True)
+def test_a_random_network_has_captions_that_claim_what_its_probabilities_say(
+    settings: Settings, films: Path
+) -> None:
+    """A network that knows nothing may name anything, but in the form and with the doubt of all."""
+    with Library.open(settings=settings) as library:
+        (caption,) = library.caption(films / "green.mp4", motion=False)
+        seen = library._footage(films / "green.mp4")
+        wording = Wording(seen.encoder, cache=settings.cache)
+        shares = wording.probabilities(seen.footage.features)
+        things, where = wording.choose(shares), wording.circumstances(shares)
+    assert shares.sum() == pytest.approx(1)
+    assert all(POSSIBLE <= label.probability <= 1 for label in [*things, *where])
+    said = told(things, where) or NOTHING_NAMED
+    assert caption.text.casefold().startswith(said.casefold())
