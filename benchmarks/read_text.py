@@ -18,61 +18,29 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ImageFont
 
 from benchmarks.machine import describe_machine
 from benchmarks.synthetic_windows import encoded_video, synthetic_spec
-from benchmarks.text_films import Shown, write_text_film
+from benchmarks.text_conditions import FPS, Condition, conditions, script
+from benchmarks.text_films import RATE, Shown, write_text_film
+from benchmarks.textless_films import textless_films
 from scenewise.index.catalog import Catalog
 from scenewise.index.extract_tracks import TrackExtractor
 from scenewise.index.reader import FeatureCache, IndexReader
 from scenewise.index.records import Track, TrackKind
 from scenewise.index.track_plan import TrackPlan
-from scenewise.index.tracks import is_unspaced
+from scenewise.media.film import FilmSettings, write_film
+from scenewise.media.ocr import TextReader
 from scenewise.media.probe import probe
 from scenewise.media.subtitles import Cue, format_srt, format_vtt
 from scenewise.metrics.retrieval import bootstrap_interval
 from scenewise.tasks.words import find_words
-
-FPS = 2.0
-SECONDS = 12
-LINES = 6  # of a clip
-_ENGLISH = """
-skateboard kitchen weather forecast market falls harbour bridge museum window yellow garden
-police station winter football player record minister village mountain concert doctor paper
-morning traffic airport journey captain island number festival science camera lesson chapter
-"""
-_GERMAN = "Grüße Straße Köln Frühling Äpfel schön Mädchen Brücke größer Öffnung Übung Müller"
-_CHINESE = "天气预报 北京时间 新闻联播 体育比赛 今天晚上 火车站台 人民日报 中国电影 生日快乐"
-ENGLISH, GERMAN, CHINESE = _ENGLISH.split(), _GERMAN.split(), _CHINESE.split()
-CHINESE_FONTS = (
-    "NotoSansCJK-Regular.ttc",
-    "NotoSansSC-Regular.otf",
-    "wqy-zenhei.ttc",
-    "wqy-microhei.ttc",
-    "DroidSansFallbackFull.ttf",
-    "simhei.ttf",
-    "PingFang.ttc",
-)
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One kind of clip."""
-
-    name: str
-    words: Sequence[str]
-    size: int = 28
-    moving: bool = False
-    font: str | None = None
-    frame: tuple[int, int] = (640, 360)
-    subtitles: str | None = None  # encoding of a file beside the clip, instead of pixels
 
 
 @dataclass
@@ -84,6 +52,8 @@ class Counts:
     found: int = 0  # of the shown, by search
     given: int = 0  # words that came out
     right: int = 0  # of the given
+    missed: list[tuple[float, float, str]] = field(default_factory=list)
+    wrong: list[tuple[float, float, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -106,77 +76,18 @@ class Figures:
         return ratio(pairs), (low, high)
 
 
-def first_font(names: Iterable[str]) -> str | None:
-    """The first of some fonts that this machine has."""
-    for name in names:
-        try:
-            ImageFont.truetype(name, 20)
-        except OSError:
-            continue
-        return name
-    return None
-
-
-def conditions() -> list[Condition]:
-    """All that can be drawn here."""
-    strokes = ["".join(pair) for pair in zip("中日王田山口工土", "田山口工土中日王", strict=True)]
-    found = [
-        Condition("English, still", ENGLISH),
-        Condition("English, moving background", ENGLISH, moving=True),
-        Condition("English, 14 pixels", ENGLISH, size=14),
-        Condition("English, 1080p, 32 pixels", ENGLISH, size=32, frame=(1920, 1080)),
-        Condition("Chinese by strokes", strokes, size=40),
-        Condition("subtitles, SubRip, UTF-8", [*ENGLISH, *GERMAN, *CHINESE], subtitles="utf-8"),
-        Condition("subtitles, SubRip, UTF-16", [*ENGLISH, *GERMAN, *CHINESE], subtitles="utf-16"),
-        Condition("subtitles, SubRip, Windows", [*ENGLISH, *GERMAN], subtitles="cp1252"),
-        Condition("subtitles, WebVTT", [*ENGLISH, *GERMAN, *CHINESE], subtitles="vtt"),
-    ]
-    latin, chinese = first_font(["DejaVuSans.ttf"]), first_font(CHINESE_FONTS)
-    if latin is not None:
-        found.append(Condition("German", GERMAN, font=latin))
-    else:
-        print("not drawn: German, for lack of DejaVuSans.ttf")
-    if chinese is not None:
-        found.append(Condition(f"Chinese, {chinese}", CHINESE, size=32, font=chinese))
-        found.append(Condition(f"Chinese, {chinese}, moving", CHINESE, 32, True, chinese))
-    else:
-        print(f"not drawn: Chinese sentences, for lack of any of {', '.join(CHINESE_FONTS)}")
-    return found
-
-
-def script(condition: Condition, random: np.random.Generator) -> list[Shown]:
-    """Lines of one to three words; each word once in a clip, each line at a height of its own."""
-    words = [str(word) for word in random.permutation(list(condition.words))]
-    height = condition.frame[1]
-    shown = []
-    for row in range(LINES):
-        count = min(int(random.integers(1, 4)), len(words))
-        if is_unspaced("".join(condition.words[:1])):
-            count = min(count, 1)
-        some, words = words[:count], words[count:]
-        if not some:
-            break
-        start = float(random.integers(0, SECONDS * 10 - 20)) / 10
-        end = start + float(random.integers(10, 50)) / 10
-        upper = round((row + 0.3) * height / LINES)
-        left = int(random.integers(10, 60))
-        shown.append(
-            Shown(
-                start,
-                min(end, float(SECONDS)),
-                " ".join(some),
-                (left, upper),
-                condition.size,
-                condition.font,
-            )
-        )
-    return shown
-
-
 def make(path: Path, condition: Condition, lines: list[Shown], seed: int) -> Path:
     """The clip, with the lines in its pictures or in a file beside it."""
     drawn = [] if condition.subtitles else lines
-    write_text_film(path, drawn, SECONDS, size=condition.frame, moving=condition.moving, seed=seed)
+    write_text_film(
+        path,
+        drawn,
+        condition.seconds,
+        size=condition.frame,
+        moving=condition.moving,
+        paper=condition.paper,
+        seed=seed,
+    )
     if condition.subtitles:
         cues = [Cue(line.start, line.end, line.text) for line in lines]
         if condition.subtitles == "vtt":
@@ -187,19 +98,29 @@ def make(path: Path, condition: Condition, lines: list[Shown], seed: int) -> Pat
 
 
 def words_of(lines: Iterable[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
-    """Every word of some lines, with the line's times."""
-    return [(start, end, word) for start, end, text in lines for word in text.split()]
+    """Every word of some lines, with the line's times; where lines follow one another, joined."""
+    words: list[tuple[float, float, str]] = []
+    for start, end, text in sorted(lines):
+        for word in text.split():
+            earlier = next((w for w in words if w[2] == word and abs(w[1] - start) < 1e-6), None)
+            if earlier is not None:
+                words.remove(earlier)
+            words.append((start if earlier is None else earlier[0], end, word))
+    return words
 
 
-def judge(truth: list[Shown], track: Track, reader: IndexReader, chunk: int) -> Counts:
-    """Compare what came out with what was shown."""
+def judge(
+    truth: list[Shown], track: Track, reader: IndexReader, chunk: int, *, exact: bool = False
+) -> Counts:
+    """Compare what came out with what was shown; ``exact``: capitals count."""
     step = 1 / FPS if track.kind == "ocr" else 0.001
     shown = words_of((line.start, line.end, line.text) for line in truth)
     given = words_of((line.start, line.end, line.text) for line in track.texts)
 
     def at(one: tuple[float, float, str], other: tuple[float, float, str]) -> bool:
         near = abs(one[0] - other[0]) <= step + 1e-6 and abs(one[1] - other[1]) <= step + 1e-6
-        return near and one[2].casefold() == other[2].casefold()
+        same = one[2] == other[2] if exact else one[2].casefold() == other[2].casefold()
+        return near and same
 
     found = sum(
         any(hit.start < end and hit.end > start for hit in find_words(reader, word, {chunk}))
@@ -211,6 +132,8 @@ def judge(truth: list[Shown], track: Track, reader: IndexReader, chunk: int) -> 
         found=found,
         given=len(given),
         right=sum(any(at(one, other) for other in shown) for one in given),
+        missed=[one for one in shown if not any(at(one, other) for other in given)],
+        wrong=[one for one in given if not any(at(one, other) for other in shown)],
     )
 
 
@@ -234,11 +157,28 @@ def measure(condition: Condition, clips: int, seed: int, folder: Path) -> Figure
             video = replace(encoded_video(number, windows=2, dimension=8), tracks=(track,))
             chunk = catalog.commit_video(generation.id, video)
             reader = IndexReader(catalog, generation, FeatureCache())
-            figures.clips.append(judge(truth, track, reader, chunk))
+            figures.clips.append(judge(truth, track, reader, chunk, exact=condition.exact))
     if extractor.text_reader is not None:
         figures.detected = extractor.text_reader.detected
         figures.recognised = extractor.text_reader.recognised
     return figures
+
+
+def measure_textless(seed: int) -> dict[str, Any]:
+    """Print what is read in films that show no text."""
+    reader = TextReader()
+    minutes, words = 0.0, 0
+    print("\nwithout text: words read in each film")
+    for name, pictures in textless_films(seed):
+        with tempfile.TemporaryDirectory(prefix="scenewise-text-") as folder:
+            path = Path(folder) / "film.mp4"
+            count = write_film(path, pictures, FilmSettings(frame_rate=RATE, gop=20))
+            lines = reader.read(path, fps=FPS)
+        minutes += count / float(RATE) / 60
+        words += sum(len(text.split()) for _, _, text in lines)
+        print(f"    {name}: {[text for _, _, text in lines]}")
+    print(f"{words} words in {minutes:.1f} minutes, {words / minutes:.2f} a minute")
+    return {"clips": "without text", "words": words, "minutes": minutes}
 
 
 def main() -> None:
@@ -247,6 +187,8 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=6, help="of each kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, default=None)
+    parser.add_argument("--only", default="", help="kinds whose name holds this")
+    parser.add_argument("--errors", action="store_true", help="print what was missed or wrong")
     options = parser.parse_args()
     print(describe_machine())
     header = (
@@ -255,19 +197,23 @@ def main() -> None:
     print(f"\n{header}\n|---|---:|---:|---:|---:|---:|---:|")
     shapes = []
     for condition in conditions():
+        if options.only not in condition.name:
+            continue
         with tempfile.TemporaryDirectory(prefix="scenewise-text-") as folder:
             figures = measure(condition, options.clips, options.seed, Path(folder))
         recall, between = figures.share("read", "shown")
         precision, right_between = figures.share("right", "given")
         found, _ = figures.share("found", "shown")
         words = sum(clip.shown for clip in figures.clips)
-        frames = options.clips * round(SECONDS * FPS)
+        frames = options.clips * round(condition.seconds * FPS)
         looked = f"{figures.detected}/{frames}" if not condition.subtitles else ""
         print(
             f"| {condition.name} | {words} | {recall:.3f} ({between[0]:.2f}-{between[1]:.2f}) "
             f"| {precision:.3f} ({right_between[0]:.2f}-{right_between[1]:.2f}) | {found:.3f} "
             f"| {looked} | {figures.seconds:.1f} s |"
         )
+        for clip in figures.clips if options.errors else ():
+            print(f"    missed {clip.missed}; wrong {clip.wrong}")
         shapes.append(
             {
                 "clips": condition.name,
@@ -280,6 +226,8 @@ def main() -> None:
                 "processor_seconds": figures.seconds,
             }
         )
+    if not options.only or options.only in "without text":
+        shapes.append(measure_textless(options.seed))
     if options.json is not None:
         options.json.write_text(json.dumps(shapes, ensure_ascii=False, indent=1), "utf-8")
 

@@ -162,6 +162,7 @@ CREATE TABLE sound (
   strength REAL NOT NULL
 );
 CREATE INDEX sound_track ON sound (track);
+CREATE INDEX sound_kind ON sound (kind, strength DESC);
 
 CREATE TABLE audio (
   track INTEGER PRIMARY KEY REFERENCES track (id) ON DELETE CASCADE,

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.read_text import LINES, SECONDS, Condition, measure, script
+from benchmarks.read_text import measure
+from benchmarks.text_conditions import LINES, Condition, script
 from benchmarks.text_films import STROKES
 
 ENGLISH = Condition("English", [f"word{letter}" for letter in "abcdefghijklmnopqrst"])
@@ -21,7 +22,7 @@ def test_a_script_shows_each_word_once_within_the_clip() -> None:
         assert len(set(words)) == len(words)
         assert 1 <= len(lines) <= LINES
         assert len({line.place[1] for line in lines}) == len(lines)
-        assert all(0 <= line.start < line.end <= SECONDS for line in lines)
+        assert all(0 <= line.start < line.end <= ENGLISH.seconds for line in lines)
 
 
 def test_chinese_that_is_drawn_by_strokes_can_be_drawn() -> None:

@@ -100,3 +100,13 @@ def test_words_of_the_first_format_are_found(first_format: Path, words: str, sta
     with closing(sqlite3.connect(first_format / DATABASE_FILE)) as rows:
         for table in ("text_words", "text_trigrams"):
             rows.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
+
+
+def test_sounds_of_a_kind_are_found_without_reading_all(tmp_path: Path) -> None:
+    Catalog.open(tmp_path, write=True, create=True).close()
+    with closing(sqlite3.connect(tmp_path / DATABASE_FILE)) as rows:
+        plan = rows.execute(
+            "EXPLAIN QUERY PLAN SELECT start FROM sound WHERE kind = 'onset' "
+            "ORDER BY strength DESC LIMIT 5"
+        ).fetchall()
+    assert [step[-1] for step in plan] == ["SEARCH sound USING INDEX sound_kind (kind=?)"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from importlib import metadata
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks.text_films import Shown, draw, write_text_film
 from scenewise.errors import MissingExtraError, UnreadableMediaError
+from scenewise.media.film import noise_picture
 from scenewise.media.ocr import TextReader, ocr_spec
 
 FPS = 2.0
@@ -96,6 +98,27 @@ def test_large_pictures_are_made_smaller_and_upright_films_are_read(
     texts = [Shown(0.0, 0.5, "Tall picture", (40, 900), 60)]
     film = write_text_film(tmp_path / "tall.mp4", texts, 0.5, size=(1080, 1920))
     assert [text for _, _, text in reader.read(film, fps=FPS)] == ["Tall picture"]
+
+
+@pytest.mark.parametrize(("size", "alike"), [(12, 0.85), (18, 0.85), (24, 1.0)])
+def test_a_small_line_alone_in_a_large_picture_is_read(
+    reader: TextReader, size: int, alike: float
+) -> None:
+    for number, place in enumerate([(20, 20), (900, 20), (20, 680), (900, 680), (500, 350)]):
+        picture = noise_picture(number, 1280, 720) // 3
+        picture = draw(picture, Shown(0, 1, "museum garden", place, size))
+        boxes = sorted(reader.boxes(picture), key=lambda box: box.bounds)
+        # words this small may stand in boxes of their own, and letters be mistaken for others
+        text = " ".join(box.text for box in boxes)
+        assert SequenceMatcher(None, text, "museum garden").ratio() >= alike
+
+
+def test_small_lines_close_together_stay_apart(reader: TextReader) -> None:
+    picture = np.full((720, 1280, 3), 250, np.uint8)
+    lines = [f"the {word} of the village concert" for word in ("captain", "doctor", "player")]
+    for row, line in enumerate(lines):
+        picture = draw(picture, Shown(0, 1, line, (40, 300 + 17 * row), 12, ink=10))
+    assert [box.text for box in reader.boxes(picture)] == lines
 
 
 def test_boxes_of_one_picture_come_from_the_top(reader: TextReader) -> None:
