@@ -4,10 +4,10 @@
     python -m benchmarks.search_quality --fit
 
 The labelled clips are indexed and searched by ``Library`` (``--library`` keeps the index), by
-what is seen alone: the words of the clips' own subtitles are left out.
-Retrieval: for each query the rank of its clip among all, by ``Library.search(group="video")``;
-beside it plain ConSE (Norouzi et al., 2014: ten label embeddings, the mean over the frames) from
-the same stored concepts, and chance. Intervals: bootstrap over clips, 95 %.
+what is seen alone: the clips' subtitles are left out. Retrieval: for each query the rank of its
+clip among all, by ``Library.search(group="video")``; beside it plain ConSE (Norouzi et al., 2014:
+ten label embeddings, the mean over the frames) from the same stored concepts, and chance.
+Intervals: bootstrap over clips, 95 %.
 Absent queries: random halves of the clips are taken as libraries and every query is asked, also
 those of the other half; their ``match`` comes from ``Calibrator`` on the scores that search gave,
 as a rank score does not depend on the other videos. Its two parameters are fitted anew without
@@ -35,6 +35,7 @@ from benchmarks.machine import describe_machine
 from scenewise.encoders.concept_space import CONVEX_CONCEPTS, VISUAL_DIMENSION
 from scenewise.encoders.load import load_encoder
 from scenewise.encoders.spec import Concepts, Encoder, FloatArray
+from scenewise.encoders.vectors import unit
 from scenewise.encoders.vocabulary import load_vocabulary
 from scenewise.index.calibration import FOUND_FROM, OFFSET, SLOPE, Calibrator, standing
 from scenewise.index.catalog import Catalog
@@ -120,18 +121,14 @@ def plain_conse(encoder: Encoder, concepts: list[Concepts], queries: list[str]) 
     for film in concepts:
         values = film.values[:, :CONVEX_CONCEPTS].astype(np.float32)
         convex = np.einsum("nk,nkd->nd", values, labels[film.indices[:, :CONVEX_CONCEPTS]])
-        films.append(_unit(_unit(convex).mean(axis=0)))
+        films.append(unit(unit(convex).mean(axis=0)))
     return np.asarray(_sentences(encoder, queries) @ np.stack(films).T, dtype=np.float64)
 
 
 def _sentences(encoder: Encoder, texts: list[str]) -> FloatArray:
     """The sentence model's own vectors: the first part of a query's."""
     rows = [encoder.encode_query(text).vector[:-VISUAL_DIMENSION] for text in texts]
-    return _unit(np.stack(rows))
-
-
-def _unit(rows: FloatArray) -> FloatArray:
-    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True), dtype=np.float32)
+    return unit(np.stack(rows))
 
 
 class Standings:

@@ -36,7 +36,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -237,7 +237,16 @@ def _sentence_rules(encoder: Any, source: str) -> Iterator[RuleMachine]:
     yield arm(rule, encoder, Calibrator(encoder), None, source)
 
 
-def figures_of(measured: Measured, servers: Sequence[Server]) -> list[Figure]:
+class Matched(NamedTuple):
+    """Events held against the changes that the servers showed."""
+
+    marked: list[float]  # delays in seconds, of the rule that sees a drawn mark
+    sentence: list[float]  # and of the one that is a sentence
+    missed: int
+    twice: int
+
+
+def match_events(measured: Measured, servers: Sequence[Server]) -> Matched:
     until = measured.end_wall - 3.0  # a change just before the end is too late
     marked: list[float] = []
     sentence: list[float] = []
@@ -257,6 +266,11 @@ def figures_of(measured: Measured, servers: Sequence[Server]) -> list[Figure]:
                 if rule == MARKED:
                     missed += not after
                     twice += len([delay for delay in after if delay < SCENE_SECONDS]) > 1
+    return Matched(marked, sentence, missed, twice)
+
+
+def figures_of(measured: Measured, servers: Sequence[Server]) -> list[Figure]:
+    marked, sentence, missed, twice = match_events(measured, servers)
     sources = measured.figures.sources
     own = measured.figures.delay
     p95 = float(np.percentile(marked, 95)) if marked else float("nan")

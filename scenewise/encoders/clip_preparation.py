@@ -153,24 +153,19 @@ def _build(
             f"{checkpoint.name}: pictures become {widths[0]} numbers and words {widths[1]}, where "
             f"config.json says {config.dimension}; they cannot be compared."
         )
-    report("exporting the image side (once)")
-    export_onnx(
-        image_side,
-        (frames,),
-        folder / IMAGE_SIDE,
-        input_names=("frames",),
-        output_names=("vectors",),
-        program=runtime == "torch",
-    )
-    report("exporting the text side (once)")
-    export_onnx(
-        text_side,
-        (ids,),
-        folder / TEXT_SIDE,
-        input_names=("input_ids",),
-        output_names=("vectors",),
-        program=runtime == "torch",
-    )
+    for kind, side, example, file, input_name in (
+        ("image", image_side, frames, IMAGE_SIDE, "frames"),
+        ("text", text_side, ids, TEXT_SIDE, "input_ids"),
+    ):
+        report(f"exporting the {kind} side (once)")
+        export_onnx(
+            side,
+            (example,),
+            folder / file,
+            input_names=(input_name,),
+            output_names=("vectors",),
+            program=runtime == "torch",
+        )
     scale, bias = clip_towers.logit_scale_and_bias(network)
     description = {
         "spec": _spec(checkpoint, config, identity).to_dict(),
