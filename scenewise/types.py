@@ -269,12 +269,15 @@ class Event:
     clip: str | None = None  # path, once written
     snapshot: str | None = None
     boxes: tuple[EventBox, ...] = ()  # of what was detected, best first
+    delay_seconds: float | None = None  # from the frame to the outputs; None where nothing is live
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON shape; ``boxes`` only where there are any."""
+        """The JSON shape; ``boxes`` and ``delay_seconds`` only where there are any."""
         shape = asdict(self) | {"why": [why.to_dict() for why in self.why]}
         if not self.boxes:
             del shape["boxes"]
+        if self.delay_seconds is None:
+            del shape["delay_seconds"]
         return shape
 
     @classmethod

@@ -322,6 +322,8 @@ class Pipeline:
                 snapshot=None if snapshot is None else str(snapshot),
                 clip=None if clip is None else str(clip),
             )
+        delay = max(0.0, time.time() - raised.seen.wall)
+        event = replace(event, delay_seconds=round(delay, 3))
         for sink in self._sinks:
             sink.send(event, snapshot, clip)
         self._out.put(replace(raised, event=event))

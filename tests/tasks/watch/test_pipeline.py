@@ -161,6 +161,8 @@ def test_with_a_slow_network_instants_are_dropped_and_none_is_stale(tmp_path: Pa
     for event in pipeline.events():
         delays.append(time.time() - red.seen[-1].wall)
         assert event.rule == "red"
+        assert event.delay_seconds is not None
+        assert event.delay_seconds >= 0.3  # the call itself
     (figures,) = pipeline.figures().sources
     assert len(delays) >= 2
     assert max(delays) < 1.0  # waiting for the call before, and the call itself
