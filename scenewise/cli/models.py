@@ -22,6 +22,7 @@ from scenewise.errors import EncoderError, UnknownEncoderError
 
 if TYPE_CHECKING:
     from scenewise.config import Settings
+    from scenewise.encoders.audio import AudioSpec
     from scenewise.encoders.spec import EncoderSpec
     from scenewise.models.registry import Card
 
@@ -89,6 +90,9 @@ def show_model(
     """
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     settings = settings_of(runtime=runtime)
+    if is_audio(name, settings):
+        _show_audio(name, settings, out)
+        return
     card = find_card(name)
     spec = find_spec(name, settings, card)
     ready = prepared(name, settings)
@@ -117,33 +121,88 @@ def prepare_model(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Prepare an encoder, so that indexing starts at once.
+    """Prepare an encoder of pictures or (CLAP) of sound, so that indexing starts at once.
 
     A Hugging Face name is downloaded, because you named it. Networks are exported once, checked,
     and kept in the cache folder; what is there already is checked again.
     """
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     settings = settings_of(runtime=runtime, device=device)
-    ready = prepared(name, settings)  # also finds out whether there can be such an encoder
+    audio = is_audio(name, settings, fetch=not dry_run)
+    # also finds out whether there can be such an encoder
+    ready = _audio_prepared(name, settings) if audio else prepared(name, settings)
     if dry_run:
         if out.json:
             out.document({"name": name, "prepared": ready, "dry_run": True})
         else:
             out.result(f"{printable(name)}: {'would be checked' if ready else 'would be prepared'}")
         return
+    make = _prepare_audio if audio else _prepare_pictures
+    spec = make(name, settings, out)
+    if out.json:
+        out.document({"name": name, "prepared": True, "spec": spec.to_dict()})
+    else:
+        out.result(f"{printable(name)}: prepared")
+
+
+def _prepare_pictures(name: str, settings: Settings, out: Output) -> EncoderSpec:
     from scenewise.encoders.load import prepare
 
-    spec = prepare(
+    return prepare(
         name,
         runtime=settings.runtime,
         device=settings.device,
         cache_dir=settings.cache,
         progress=out.note,
     )
+
+
+def _prepare_audio(name: str, settings: Settings, out: Output) -> AudioSpec:
+    from scenewise.encoders.load_audio import load_audio_encoder
+
+    encoder = load_audio_encoder(
+        name,
+        runtime=settings.runtime,
+        device=settings.device,
+        cache_dir=settings.cache,
+        progress=out.note,
+    )
+    encoder.close()
+    return encoder.spec
+
+
+def _show_audio(name: str, settings: Settings, out: Output) -> None:
+    from scenewise.encoders.load_audio import describe_audio_encoder
+
+    spec = describe_audio_encoder(name, cache_dir=settings.cache)
+    ready = _audio_prepared(name, settings)
     if out.json:
-        out.document({"name": name, "prepared": True, "spec": spec.to_dict()})
-    else:
-        out.result(f"{printable(name)}: prepared")
+        out.document({"name": name, "prepared": ready, "card": None, "spec": spec.to_dict()})
+        return
+    window = f"{spec.window_seconds:g} s of sound, each {spec.hop_seconds:g} s"
+    for key, value in (
+        ("name", name),
+        ("what it is", "a CLAP checkpoint: an encoder of sound, for --audio-encoder"),
+        ("licence", spec.licence),
+        ("vector", f"{spec.dimension} numbers for {window}"),
+        ("sound", f"{spec.sample_rate} samples per second"),
+        ("revision", spec.revision),
+        ("prepared", "yes" if ready else "no"),
+    ):
+        out.result(f"{key}: {printable(str(value))}")
+
+
+def is_audio(name: str, settings: Settings, *, fetch: bool = False) -> bool:
+    """Whether it is an encoder of sound, as far as this machine or (``fetch``) the hub knows."""
+    from scenewise.encoders.load_audio import is_audio_encoder
+
+    return is_audio_encoder(name, cache_dir=settings.cache, fetch=fetch)
+
+
+def _audio_prepared(name: str, settings: Settings) -> bool:
+    from scenewise.encoders.load_audio import is_audio_prepared
+
+    return is_audio_prepared(name, cache_dir=settings.cache)
 
 
 def prepared(name: str, settings: Settings) -> bool:

@@ -30,6 +30,7 @@ from scenewise.errors import EncoderError, UsageError
 AUDIO_SIDE = "audio.onnx"
 TEXT_SIDE = "text.onnx"
 DESCRIPTION = "encoder.json"
+EXAMPLE = "laion/clap-htsat-unfused"  # a hub name of this family, for messages
 # raised by hand when our code would give other vectors for the same checkpoint
 AUDIO_CODE_VERSION = 1
 TEXT_CODE_VERSION = 1
@@ -88,7 +89,7 @@ class ClapEncoder:
         identity = remembered(root, name)
         if identity is not None and (found := find_folder(root, _key(identity))) is not None:
             return _read(found, name).spec
-        looked = look_at(root, name, read_clap_config, None, local_files_only=True)
+        looked = look_at(root, name, read_clap_config, None, local_files_only=True, example=EXAMPLE)
         config = read_clap_config(looked.checkpoint.folder)
         return _spec(name, config, looked.identity, looked.checkpoint.folder)
 
@@ -156,7 +157,7 @@ def prepared_clap(name: str, *, cache_dir: Path, progress: Report | None = None)
     identity = remembered(root, name)
     if identity is not None and (found := find_folder(root, _key(identity))) is not None:
         return _read(found, name)
-    looked = look_at(root, name, read_clap_config, progress)
+    looked = look_at(root, name, read_clap_config, progress, example=EXAMPLE)
 
     def build(folder: Path) -> None:
         _build(folder, looked.checkpoint, looked.identity, progress)

@@ -34,6 +34,8 @@ SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of
 # read with weights_only=True, which runs no code of the file
 PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin")
 
+EXAMPLE = "google/siglip2-base-patch16-224"  # what a message names where nothing else is meant
+
 _HUB_NAME = re.compile(
     r"(?P<repository>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?"
 )
@@ -81,12 +83,17 @@ def is_hub_name(name: str) -> bool:
 
 
 def resolve(
-    name: str, *, progress: Report | None = None, local_files_only: bool = False
+    name: str,
+    *,
+    progress: Report | None = None,
+    local_files_only: bool = False,
+    example: str = EXAMPLE,
 ) -> Checkpoint:
     """The checkpoint of this name; downloads what is missing where the name is of the hub.
 
-    ``local_files_only`` takes the hub's cache as it is. Raises UnknownEncoderError for a name
-    that is neither, EncoderError where files are missing or the hub does not give them.
+    ``local_files_only`` takes the hub's cache as it is; ``example`` is a name that messages give as
+    one that fits. Raises UnknownEncoderError for a name that is neither, EncoderError where files
+    are missing or the hub does not give them.
     """
     if _is_folder(name):
         folder = expand_user(name).resolve()
@@ -96,20 +103,44 @@ def resolve(
     if match is None:
         raise UnknownEncoderError(
             f"The encoder {name!r} is neither a folder nor a hub name; give a folder with a "
-            "checkpoint in Hugging Face layout, or a name such as "
-            "google/siglip2-base-patch16-224."
+            f"checkpoint in Hugging Face layout, or a name such as {example}."
         )
     repository, revision = match["repository"], match["revision"]
     if progress is not None and not local_files_only:
         progress(f"looking for {name} on the hub, or in its local cache")
     patterns = (*SETTINGS_FILES, *TOKENIZER_FILES, CARD, *SAFE_WEIGHTS)
-    with _hub_errors(name, repository, local_files_only):
+    with _hub_errors(name, repository, local_files_only, example):
         folder = download_snapshot(repository, revision, patterns, local_files_only)
         if not _holds(folder, SAFE_WEIGHTS):
             folder = download_snapshot(repository, revision, PICKLED_WEIGHTS, local_files_only)
     _require_config(folder, name)
     commit = folder.name if _COMMIT.fullmatch(folder.name) else None
     return Checkpoint(name, folder, _weights(folder, name), commit)
+
+
+def model_type(name: str, *, local_files_only: bool) -> str | None:
+    """What config.json of a folder or hub name says that it is; None where there is none to read.
+
+    Of the hub, this one file is fetched, unless ``local_files_only``. Raises EncoderError where the
+    hub does not give it.
+    """
+    if _is_folder(name):
+        folder = expand_user(name)
+    else:
+        match = _HUB_NAME.fullmatch(name)
+        if match is None:
+            return None
+        repository = match["repository"]
+        with _hub_errors(name, repository, local_files_only):
+            folder = download_snapshot(
+                repository, match["revision"], (SETTINGS_FILES[0],), local_files_only
+            )
+    try:
+        shape = json.loads((folder / SETTINGS_FILES[0]).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    found = shape.get("model_type") if isinstance(shape, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def download_snapshot(
@@ -129,7 +160,9 @@ def download_snapshot(
 
 
 @contextmanager
-def _hub_errors(name: str, repository: str, local_files_only: bool) -> Iterator[None]:
+def _hub_errors(
+    name: str, repository: str, local_files_only: bool, example: str = EXAMPLE
+) -> Iterator[None]:
     """Foreign errors become one sentence: what was asked for, what is wrong, the next step."""
     from huggingface_hub import errors
 
@@ -152,7 +185,7 @@ def _hub_errors(name: str, repository: str, local_files_only: bool) -> Iterator[
         ) from error
     except errors.HFValidationError as error:
         raise UnknownEncoderError(
-            f"{name!r} is not a valid hub name; give one such as google/siglip2-base-patch16-224."
+            f"{name!r} is not a valid hub name; give one such as {example}."
         ) from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         if local_files_only:

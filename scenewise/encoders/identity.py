@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scenewise.encoders.hub import Checkpoint, is_hub_name, resolve
+from scenewise.encoders.hub import EXAMPLE, Checkpoint, is_hub_name, resolve
 from scenewise.encoders.spec import Report
 
 
@@ -57,12 +57,16 @@ def look_at(
     progress: Report | None,
     *,
     local_files_only: bool = False,
+    example: str = EXAMPLE,
 ) -> Looked:
     """Find the files, download where needed, hash them, and remember the result.
 
-    ``check`` raises for another kind of network, before gigabytes are hashed.
+    ``check`` raises for another kind of network, before gigabytes are hashed. ``example`` is a name
+    of the kind that is meant.
     """
-    checkpoint = resolve(name, progress=progress, local_files_only=local_files_only)
+    checkpoint = resolve(
+        name, progress=progress, local_files_only=local_files_only, example=example
+    )
     check(checkpoint.folder)
     stamps = checkpoint.stamps()
     identity = Identity(checkpoint.image_hash(), checkpoint.text_hash())

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from scenewise.encoders.audio import AudioEncoder, AudioSpec
 from scenewise.encoders.clap import ClapEncoder
+from scenewise.encoders.hub import model_type
 from scenewise.encoders.spec import Report
+from scenewise.errors import EncoderError
 
 
 def load_audio_encoder(
@@ -40,6 +42,27 @@ def load_audio_encoder(
 def describe_audio_encoder(name: str, *, cache_dir: Path | None = None) -> AudioSpec:
     """What this audio encoder is, without loading a network or fetching anything."""
     return ClapEncoder.describe(name, cache_dir=_cache_dir(cache_dir))
+
+
+def is_audio_encoder(name: str, *, cache_dir: Path | None = None, fetch: bool = False) -> bool:
+    """Whether this folder or hub name is an audio encoder, as far as this machine knows.
+
+    ``fetch`` asks the hub for the settings of a name that is not here.
+    """
+    if is_audio_prepared(name, cache_dir=cache_dir):
+        return True
+    try:
+        return model_type(name, local_files_only=not fetch) == "clap"
+    except EncoderError:
+        return False  # whoever loads it says what is wrong with it
+
+
+def is_audio_prepared(name: str, *, cache_dir: Path | None = None) -> bool:
+    """Whether this audio encoder can be loaded without exporting or fetching anything."""
+    try:
+        return ClapEncoder.is_prepared(name, cache_dir=_cache_dir(cache_dir))
+    except EncoderError:
+        return False  # the folder is no longer whole
 
 
 def _cache_dir(cache_dir: Path | None) -> Path:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import errors
+from tiny_clap import RATE, write_clap
 
 from scenewise.cli.main import main
-from scenewise.encoders import load
+from scenewise.encoders import hub, load
 from scenewise.encoders.spec import EncoderSpec
 from scenewise.models.registry import list_cards
 
@@ -102,6 +104,47 @@ def test_a_dry_run_prepares_nothing(empty_cache: Path, capfd: pytest.CaptureFixt
         "dry_run": True,
     }
     assert not empty_cache.exists()
+
+
+def test_an_encoder_of_sound_is_prepared_and_shown(
+    empty_cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clap").mkdir()
+    folder = str(write_clap(tmp_path / "clap"))
+    assert answer(capfd, "models", "prepare", folder, "--dry-run")["prepared"] is False
+    assert answer(capfd, "models", "show", folder)["prepared"] is False
+    made = answer(capfd, "models", "prepare", folder)
+    shown = answer(capfd, "models", "show", folder)
+    assert (made["prepared"], shown["prepared"]) == (True, True)
+    assert made["spec"] == shown["spec"]
+    assert made["spec"]["sample_rate"] == RATE
+    assert main(["models", "show", folder]) == 0
+    assert "an encoder of sound" in capfd.readouterr().out
+
+
+def test_the_step_that_the_offline_message_names_is_the_one_that_prepares(
+    empty_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A CLAP name of the hub, first out of reach, then in the hub's cache."""
+    name, folder = "owner/a-clap", tmp_path / "0123456789abcdef0123456789abcdef01234567"
+
+    def snapshot(repository: str, *_: object) -> Path:
+        assert repository == name
+        if not folder.is_dir():
+            raise errors.LocalEntryNotFoundError("not here")
+        return folder
+
+    monkeypatch.setattr(hub, "download_snapshot", snapshot)
+    assert main(["models", "prepare", name]) == 1
+    assert "the hub cannot be reached" in capfd.readouterr().err
+    folder.mkdir()
+    write_clap(folder)
+    assert answer(capfd, "models", "prepare", name)["spec"]["name"] == name
+    folder.rename(tmp_path / "gone")  # what is prepared does without it
+    assert answer(capfd, "models", "show", name)["prepared"] is True
 
 
 def test_what_load_makes_is_prepared() -> None:
