@@ -222,7 +222,7 @@ def measure(
             wording = Wording(seen.encoder)
             probabilities = wording.probabilities(seen.footage.features)
             names.append(wording.vocabulary[int(probabilities.argmax())].label)
-            captions.append(library.caption(clips[number].file, motion=motion)[0].text)
+            captions.append(library.caption(clips[number].file, motion=motion).captions[0].text)
         targets = embedder.embed([clip.visible for clip in clips])
         claims = [
             claims_of(text, clips[number], clips, known)

@@ -223,6 +223,29 @@ class Caption:
 
 
 @dataclass(frozen=True, slots=True)
+class Captioned:
+    """The captions of one video, in order of time."""
+
+    video_id: str
+    path: str
+    duration: float  # seconds
+    captions: tuple[Caption, ...]
+    notes: tuple[str, ...] = ()  # what the reader should know, such as a damaged file
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape; ``notes`` only where there are any."""
+        shape: dict[str, Any] = {
+            "video_id": self.video_id,
+            "path": self.path,
+            "duration": self.duration,
+            "captions": [caption.to_dict() for caption in self.captions],
+        }
+        if self.notes:
+            shape["notes"] = list(self.notes)
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The answer to a question about videos, and the moments that support it.
 

@@ -160,7 +160,7 @@ def print_trial(out: Output, trial: Trial) -> None:
     known = any(figures.expected is not None for figures in trial.rules)
     if known:
         headings.append("found")
-    out.table(headings, [_row(figures, known=known) for figures in trial.rules])
+    out.table(headings, [_row(figures, known=known) for figures in trial.rules], figures=True)
 
 
 def _row(figures: RuleFigures, *, known: bool) -> list[str]:

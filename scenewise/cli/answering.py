@@ -156,7 +156,7 @@ def caption(
     What is seen, how it moves, what is read and heard, each as sure as it is. The video need not
     be in the library.
     """
-    from scenewise.tasks.caption_files import captions_to_dict, check_caption_file, write_captions
+    from scenewise.tasks.caption_files import check_caption_file, write_captions
     from scenewise.types import clock
 
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
@@ -166,17 +166,19 @@ def caption(
     check_model_url(model, model_url)
     settings = settings_of(library=library, device=device, threads=threads, model_url=model_url)
     with open_for_video(settings, encoder) as opened:
-        captions = opened.caption(
+        found = opened.caption(
             video, dense=dense, motion=motion, model=model, progress=_counted(out)
         )
     if output is not None:
-        write_captions(output, video, captions)
+        write_captions(output, found)
         out.note(f"wrote {printable(output)}")
-        _warn_of_subtitles(out, video, output)
+        _warn_of_subtitles(out, found.path, output)
+    for note in found.notes:
+        out.note(printable(note))
     if out.json:
-        out.document(captions_to_dict(video, captions))
+        out.document(found.to_dict())
         return
-    for caption in captions:
+    for caption in found.captions:
         span = f"{clock(caption.start)}-{clock(caption.end)}"
         out.result(f"{styled(span, BOLD)} {printable(caption.text)}")
 

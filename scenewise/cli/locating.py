@@ -97,7 +97,10 @@ def locate(
         for target in heat or ():
             _write_heat(located, target)
             out.note(f"wrote {printable(target)}")
-        if save_clips is not None and located.hits:
+        if save_clips is not None and not (located.found and located.hits):
+            nearest = "; the hits are only the nearest" if located.hits else ""
+            out.note(f"nothing was found, so no clips were written{nearest}")
+        elif save_clips is not None:
             from scenewise.media import clips
 
             spans = [clips.Span(Path(hit.path), hit.start, hit.end) for hit in located.hits]

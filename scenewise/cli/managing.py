@@ -7,12 +7,12 @@ The functions are long because every option is a parameter of theirs; what they 
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from scenewise.cli.asking import confirm
 from scenewise.cli.last_search import recall
 from scenewise.cli.options import (
     DryRunOption,
@@ -31,7 +31,6 @@ from scenewise.cli.output import (
     printable,
     rough_duration,
     short_path,
-    warn,
 )
 from scenewise.cli.reading import check_free, number, whole_number
 from scenewise.errors import UsageError
@@ -131,7 +130,10 @@ def remove(
         ids = {video.video_id for video in chosen} - {None}
         chosen = [video for video in known if video in chosen or video.video_id in ids]
         if chosen and not dry_run:
-            _confirm(out, chosen, yes)
+            count = plural(len(chosen), "video")
+            question = f"Remove {count} from the library?"
+            paths = [video.path for video in chosen]
+            confirm(out, yes, count, question, verb="removed", those=paths)
             opened.remove(list(dict.fromkeys(video.video_id or video.path for video in chosen)))
     if out.json:
         out.document({"removed": [video.to_dict() for video in chosen], "dry_run": dry_run})
@@ -140,22 +142,6 @@ def remove(
         out.result(f"{'would remove' if dry_run else 'removed'} {short_path(video.path)}")
     if not chosen:
         out.result("nothing to remove")
-
-
-def _confirm(out: Output, videos: list[Video], yes: bool) -> None:
-    """Ask on the terminal; where nobody can answer, ``--yes`` must be there."""
-    if yes:
-        return
-    count = plural(len(videos), "video")
-    if not sys.stdin.isatty():
-        raise UsageError(f"{count} would be removed and nobody can be asked; add --yes.")
-    for video in videos[:10]:
-        warn(f"  {printable(video.path)}")
-    if len(videos) > 10:
-        warn(f"  … and {len(videos) - 10} more")
-    if not typer.confirm(f"Remove {count} from the library?", err=True):
-        out.note("nothing was removed")
-        raise typer.Exit(1)
 
 
 def backup(

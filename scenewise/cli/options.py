@@ -110,9 +110,9 @@ def open_library(
 
 
 def open_for_video(settings: Settings, encoder: str | None = None) -> Library:
-    """The library for a verb about one video, which need not lie in it.
+    """The library for a verb about videos or streams, which need not lie in it.
 
-    Where ``encoder`` names another one than the library belongs to, the file is looked at without
+    Where ``encoder`` names another one than the library belongs to, they are looked at without
     the library: its vectors say nothing to that encoder.
     """
     from scenewise.errors import EncoderMismatchError

@@ -62,9 +62,16 @@ class Output:
         if not self.quiet:
             warn(line)
 
-    def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Rows for a person: drawn on a terminal, tab-separated without headings in a pipe."""
+    def table(
+        self, headings: Sequence[str], rows: Iterable[Sequence[str]], *, figures: bool = False
+    ) -> None:
+        """Rows for a person: drawn on a terminal, tab-separated without headings in a pipe.
+
+        ``figures``: in a pipe, too, the headings are the first line, as figures alone say nothing.
+        """
         if not sys.stdout.isatty():
+            if figures:
+                self.result("\t".join(headings))
             for row in rows:
                 self.result("\t".join(row))
             return

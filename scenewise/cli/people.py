@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scenewise.cli.asking import confirm
 from scenewise.cli.options import (
     JsonOption,
     LibraryOption,
@@ -173,6 +174,7 @@ def list_people(
 def forget(
     name: NameArgument,
     library: LibraryOption = None,
+    yes: YesOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -183,7 +185,10 @@ def forget(
     """
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     with open_library(settings_of(library=library)) as opened:
-        opened.forget_person(name)
+        if any(person.name == name for person in opened.people()):
+            shown = printable(name)
+            confirm(out, yes, shown, f"Forget {shown} for good?", verb="forgotten")
+        opened.forget_person(name)  # says so where nobody of this name is enrolled
     if out.json:
         out.document({"forgotten": name})
     else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
@@ -112,6 +112,14 @@ def check_free(target: Path | None, yes: bool) -> None:
         raise UsageError(
             f"{printable(target)} exists; choose another name, or --yes to overwrite it."
         )
+
+
+def check_words(name: str, texts: Iterable[str]) -> None:
+    """Raise UsageError, which names the option, for a text in which no word is."""
+    from scenewise.tasks.query import normalise
+
+    for text in texts:
+        normalise(text, name)
 
 
 def read_queries(path: Path) -> list[str]:

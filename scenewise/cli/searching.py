@@ -26,6 +26,7 @@ from scenewise.cli.options import (
 from scenewise.cli.output import Output, plural, print_result, printable
 from scenewise.cli.reading import (
     check_free,
+    check_words,
     number,
     read_date,
     read_duration,
@@ -193,6 +194,8 @@ def search(
     out = Output.start(json=json or jsonl, quiet=quiet, verbose=verbose)
     words = " ".join(query) if query is not None else None
     _check_one_source(words, image, queries, classifier)
+    for name, texts in (("--then", then), ("--not", without)):
+        check_words(name, texts or ())
     if within is not None and not then:
         raise UsageError("--within says how soon --then has to follow; give --then, too.")
     if queries is not None and (save_clips or contact_sheet):
@@ -240,8 +243,6 @@ def similar(
     ],
     library: LibraryOption = None,
     top_k: TopKOption = 10,
-    device: DeviceOption = None,
-    threads: ThreadsOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -252,7 +253,7 @@ def similar(
     """
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     name, time = read_video_at(video)
-    settings = settings_of(library=library, device=device, threads=threads)
+    settings = settings_of(library=library)
     with open_library(settings) as opened:
         result = opened.similar(name, time=time, top_k=top_k)
     remember(settings.library, result)
@@ -303,7 +304,9 @@ def _write_files(
     contact_sheet: Path | None,
 ) -> None:
     """What was asked for beside the answer; where it went is said on stderr."""
-    if save_clips is not None and result.hits:
+    if save_clips is not None and result.hits and not result.found:
+        out.note("nothing was found, so no clips were written; the hits are only the nearest")
+    elif save_clips is not None and result.hits:
         written = library.cut(result.hits, save_clips)
         out.note(f"wrote {plural(len(written), 'clip')} to {printable(save_clips)}")
     if contact_sheet is not None and result.hits:

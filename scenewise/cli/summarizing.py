@@ -23,7 +23,7 @@ from scenewise.cli.options import (
     settings_of,
 )
 from scenewise.cli.output import BOLD, Output, printable, short_path, styled
-from scenewise.cli.reading import check_free, number, whole_number
+from scenewise.cli.reading import check_free, check_words, number, whole_number
 from scenewise.types import clock
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def summarize(
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     for target in (storyboard, reel):
         check_free(target, yes)
+    if query is not None:
+        check_words("--query", [query])
     settings = settings_of(library=library, device=device, threads=threads)
     with open_for_video(settings, encoder) as opened:
         summary = opened.summarize(

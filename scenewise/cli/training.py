@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from scenewise.cli.asking import confirm
 from scenewise.cli.last_search import recall
 from scenewise.cli.options import (
     DeviceOption,
@@ -169,7 +170,7 @@ def _print_figures(out: Output, shape: Mapping[str, Any]) -> None:
             )
             for one in shape["classes"]
         ]
-        out.table(("label", "precision", "recall", "F1", "support"), rows)
+        out.table(("label", "precision", "recall", "F1", "support"), rows, figures=True)
 
 
 def teach(
@@ -347,12 +348,8 @@ def remove_classifier(
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     with open_library(settings_of(library=library)) as opened:
         opened.classifier(name)
-        if not yes:
-            if not sys.stdin.isatty():
-                raise UsageError(f"{name} would be removed and nobody can be asked; add --yes.")
-            if not typer.confirm(f"Remove the classifier {printable(name)}?", err=True):
-                out.note("nothing was removed")
-                raise typer.Exit(1)
+        shown = printable(name)
+        confirm(out, yes, shown, f"Remove the classifier {shown}?", verb="removed")
         opened.remove_classifier(name)
     if out.json:
         out.document({"removed": name})

@@ -37,7 +37,7 @@ from scenewise.cli.options import (
     QuietOption,
     ThreadsOption,
     VerboseOption,
-    open_library,
+    open_for_video,
     settings_of,
 )
 from scenewise.cli.output import Output, printable, to_json
@@ -187,14 +187,14 @@ def watch(
     made = load_rules(rules, rule or [], pack or [])
     note_packs(out, pack or [])
     if test:
-        with open_library(settings, encoder=encoder, create=True) as opened:
+        with open_for_video(settings, encoder) as opened:
             try_rules(out, opened, sources, made, detector=detector, fps=fps, expected=expected)
         return
     if expected is not None:
         raise UsageError("--expected goes with --test: it says what recordings should raise.")
     stop = threading.Event()
     with (
-        open_library(settings, encoder=encoder, create=True) as opened,
+        open_for_video(settings, encoder) as opened,
         _figures_file(stats) as file,
         _stopped_by_signals(stop) as signals,
     ):
@@ -222,12 +222,12 @@ def watch(
                 stop=stop,
                 report=reporter,
                 report_seconds=_STATS_SECONDS,
+                connected=reporter.connected,
             )
         except BaseException:
             for sink in sinks:
                 sink.close(0)
             raise
-        out.note("watching; Ctrl-C ends it.")
         try:
             with closing(raised):  # also where the reader of stdout is gone
                 for event in raised:
@@ -286,6 +286,12 @@ class _Reporter:
         self._out = out
         self._file = file
         self._count = 0
+        self._watches = threading.Lock()  # taken with the first stream, and kept
+
+    def connected(self, _source: str) -> None:
+        """Say once, when the first stream is there, that the watch has begun."""
+        if self._watches.acquire(blocking=False):
+            self._out.note("watching; Ctrl-C ends it.")
 
     def __call__(self, figures: WatchFigures) -> None:
         self._count += 1

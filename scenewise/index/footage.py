@@ -18,7 +18,7 @@ from scenewise.index.reader import IndexReader
 from scenewise.index.records import AudioWindows, EncodedVideo, TextSegment
 from scenewise.types import Segment, Sound
 
-_ID_DIGITS = 16  # of a content hash, as the catalogue numbers its videos
+ID_DIGITS = 16  # of a content hash, as the catalogue numbers its videos
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +65,7 @@ class Footage:
         sounds = (heard for track in video.tracks for heard in track.sounds)
         return cls(
             path=video.stamp.path,
-            video_id=video.content_hash[:_ID_DIGITS],
+            video_id=video.content_hash[:ID_DIGITS],
             duration=video.duration,
             starts=video.starts,
             ends=video.ends,

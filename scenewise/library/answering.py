@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from scenewise.encoders.spec import Encoder
 from scenewise.errors import UsageError
 from scenewise.library.searching import Searching
-from scenewise.types import Answer, Caption, Moment, Segment
+from scenewise.types import Answer, Captioned, Moment, Segment
 
 if TYPE_CHECKING:  # who searches needs none of these: each verb imports its own
     from scenewise.tasks.language.model import VideoLanguageModel
@@ -46,6 +47,7 @@ class Answering(Searching):
         """
         from scenewise.tasks.ask import answer, choose
         from scenewise.tasks.choices import check_choices
+        from scenewise.tasks.query import readable
         from scenewise.tasks.questions import parse_question
 
         parsed = parse_question(question)
@@ -54,13 +56,15 @@ class Answering(Searching):
         try:
             witness = self._witness(video)
             found = choose(parsed, wanted, witness) if wanted else answer(parsed, witness)
-            if opened is None:
-                return found
-            from scenewise.tasks.ask_model import answer_by_model
-            from scenewise.tasks.language.frames import read_frames
+            if opened is not None:
+                from scenewise.tasks.ask_model import answer_by_model
+                from scenewise.tasks.language.frames import read_frames
 
-            found = self._with_evidence(parsed, found, witness)
-            return answer_by_model(parsed, found, witness, opened, read_frames, wanted)
+                found = self._with_evidence(parsed, found, witness)
+                found = answer_by_model(parsed, found, witness, opened, read_frames, wanted)
+            damage = () if witness.footage is None else witness.footage.warnings
+            asked = " ".join(readable(question).split())  # as it was put, with its question mark
+            return replace(found, question=asked, notes=(*found.notes, *damage))
         finally:
             if opened is not None and opened is not model:
                 opened.close()
@@ -73,7 +77,7 @@ class Answering(Searching):
         motion: bool = True,
         model: str | VideoLanguageModel | None = None,
         progress: Callable[[int, int], None] | None = None,
-    ) -> tuple[Caption, ...]:
+    ) -> Captioned:
         """Describe a video in one sentence, or with ``dense`` each of its shots, with times.
 
         ``motion`` looks into the file once more, for how things move; a file that is gone is
@@ -82,7 +86,7 @@ class Answering(Searching):
 
         Raises UsageError, MediaError, EncoderError, ModelError.
 
-        >>> library.caption("park.mp4")[0].text                           # doctest: +SKIP
+        >>> library.caption("park.mp4").captions[0].text                  # doctest: +SKIP
         'Probably a French bulldog; slow, camera pans left'
         """
         from scenewise.tasks.caption import caption_video
@@ -92,7 +96,7 @@ class Answering(Searching):
         try:
             seen = self._footage(video)
             path = Path(seen.footage.path)
-            return caption_video(
+            captions = caption_video(
                 seen.footage,
                 self._wording(seen.encoder),
                 dense=dense,
@@ -100,6 +104,10 @@ class Answering(Searching):
                 model=opened,
                 read_frames=partial(read_frames, path),
                 progress=progress,
+            )
+            footage = seen.footage
+            return Captioned(
+                footage.video_id, footage.path, footage.duration, captions, footage.warnings
             )
         finally:
             if opened is not None and opened is not model:

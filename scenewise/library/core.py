@@ -19,7 +19,7 @@ from scenewise.index.calibration import Calibrator
 from scenewise.index.catalog import Catalog, Chunk
 from scenewise.index.discover import stamp as stamp_of
 from scenewise.index.encoder_source import EncoderLoader, EncoderSource, check_name
-from scenewise.index.footage import Footage
+from scenewise.index.footage import ID_DIGITS, Footage
 from scenewise.index.reader import FeatureCache, IndexReader
 from scenewise.index.records import EncodedVideo, FileStamp
 from scenewise.index.windows import Sampling
@@ -160,16 +160,19 @@ class LibraryCore:
         encoder = self._encoder()
         return Seen(self._look_at(path, encoder), encoder, self._calibrator(encoder))
 
-    def _file_of(self, video: str | Path) -> tuple[Path, str | None]:
-        """The file of a video of the library, with its id, or any file.
+    def _file_of(self, video: str | Path) -> tuple[Path, str]:
+        """The file of a video of the library, or any file, and the id of its content.
 
-        Raises UsageError where there is no such video.
+        Raises UsageError where there is no such video, UnreadableMediaError.
         """
         reader = self._current()
         found = None if reader is None else _in_library(reader, str(video))
         if found is not None:
             return self._checked_file(found.path), found.video_id
-        return self._checked_file(video), None
+        from scenewise.index.encode_video import hash_file
+
+        path = self._checked_file(video)
+        return path, hash_file(path)[:ID_DIGITS]
 
     def _checked_file(self, video: str | Path) -> Path:
         path = expand_user(video)

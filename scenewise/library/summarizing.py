@@ -73,10 +73,12 @@ class Summarizing(LibraryCore):
             encoder=seen.encoder.spec.name,
             chapters=chapters_of(footage, wording, count=chapters),
             query=query,
+            notes=footage.warnings,
         )
         if seconds is not None:
             chosen = highlights_of(footage, seconds, encoder=seen.encoder, query=query)
-            summary = replace(summary, highlights=chosen, notes=_notes(chosen, seconds))
+            notes = (*summary.notes, *_notes(chosen, seconds))
+            summary = replace(summary, highlights=chosen, notes=notes)
         if storyboard is not None:
             written = _draw(footage, summary.chapters, expand_user(storyboard), per)
             summary = replace(summary, storyboard=str(written))

@@ -45,6 +45,7 @@ class Watching(LibraryCore):
         stop: threading.Event | None = None,
         report: Callable[[WatchFigures], None] | None = None,
         report_seconds: float = 10.0,
+        connected: Callable[[str], None] | None = None,
     ) -> Generator[Event, None, None]:
         """Watch streams, and yield the events of the rules as they come.
 
@@ -55,7 +56,8 @@ class Watching(LibraryCore):
         a second of each stream are analysed (default: that of the settings). ``live`` says how
         streams are read: ``LiveOptions(fast=True)`` reads files as fast as they can be analysed.
         Into the folder ``save`` a picture and a clip of each event are written. ``sinks`` are
-        handed every event. ``report`` is told the figures now and then, and at the end.
+        handed every event. ``report`` is told the figures now and then, and at the end;
+        ``connected`` the name of a stream whenever it was opened, from another thread.
 
         The watch ends when all streams have ended, when ``stop`` is set, or when the iterator is
         closed. A network stream that breaks off is connected again; that is no end. A library
@@ -96,6 +98,7 @@ class Watching(LibraryCore):
             sinks=sinks,
             stop=stop,
             report=report,
+            connected=connected,
             disarm=disarm,
             detectors=detectors,
         )

@@ -105,6 +105,7 @@ class LiveStream:
         self.stop = stop or threading.Event()
         self.ring = ring
         self.counts = LiveCounts()
+        self.on_connect: Callable[[], None] = lambda: None  # whenever the stream is there
         self.on_disconnect: Callable[[], None] = lambda: None  # before the ring begins anew
         self._fast = self.options.fast and not source.reconnects
         self._paced = source.kind in ("file", "generated", "playlist", "hls") and not self._fast
@@ -218,6 +219,7 @@ class LiveStream:
         self._waits_for_key = self.counts.time if self.source.is_network else None
         if self.ring is not None:
             self.ring.connect(connection.video, connection.audio)
+        self.on_connect()
 
     def _look(
         self, connection: Connection, packet: Packet[av.VideoStream], arrival: Arrival

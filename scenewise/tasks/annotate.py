@@ -18,7 +18,7 @@ from typing import Any
 
 from scenewise.errors import StorageError, UsageError
 from scenewise.index.encode_video import hash_file
-from scenewise.index.footage import Footage
+from scenewise.index.footage import ID_DIGITS, Footage
 from scenewise.index.records import FileStamp
 from scenewise.media.whole_file import write_text
 from scenewise.types import Caption, Failure, Label
@@ -39,7 +39,6 @@ COLUMNS = (
     "sidecar",
     "failed",
 )
-_ID_DIGITS = 16  # of a content hash, in a video's id
 _MOST_IN_CELL = 3  # labels in one cell of the table
 _LONGEST_CELL = 500  # characters of text in one cell
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate
@@ -167,7 +166,7 @@ class Folder:
             return shape
         # touched or copied: the same content under another date
         same = video["size"] == stamp.size and (
-            hash_file(stamp.path)[:_ID_DIGITS] == video["video_id"]
+            hash_file(stamp.path)[:ID_DIGITS] == video["video_id"]
         )
         return shape if same else None
 

@@ -6,13 +6,11 @@ It knows captions and formats; what the captions say is ``caption``'s.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from scenewise.errors import UsageError
 from scenewise.media.whole_file import write_text
-from scenewise.types import Caption
+from scenewise.types import Captioned
 
 SUFFIXES = (".srt", ".vtt", ".json")
 
@@ -25,22 +23,17 @@ def check_caption_file(path: Path) -> None:
         )
 
 
-def captions_to_dict(video: str | Path, captions: Sequence[Caption]) -> dict[str, Any]:
-    """The JSON shape."""
-    return {"video": str(video), "captions": [caption.to_dict() for caption in captions]}
-
-
-def write_captions(path: Path, video: str | Path, captions: Sequence[Caption]) -> Path:
+def write_captions(path: Path, captioned: Captioned) -> Path:
     """Write captions by the suffix; an existing file is replaced whole.
 
     Raises UsageError for another suffix, StorageError where it cannot be written.
     """
     check_caption_file(path)
     if path.suffix.lower() == ".json":
-        text = json.dumps(captions_to_dict(video, captions), ensure_ascii=False, indent=2)
+        text = json.dumps(captioned.to_dict(), ensure_ascii=False, indent=2)
         write_text(path, text + "\n")
     else:
         from scenewise.media.subtitles import Cue, write_file
 
-        write_file(path, [Cue(caption.start, caption.end, caption.text) for caption in captions])
+        write_file(path, [Cue(one.start, one.end, one.text) for one in captioned.captions])
     return path

@@ -180,7 +180,7 @@ class ZeroShot:
             found=self._found(best, float(pooled[best])),
             why=self._encoder.explain(query, footage.features),
             segments=segments(footage, softmax(logits), self.labels.names) if over_time else (),
-            notes=query.notes,
+            notes=(*footage.warnings, *query.notes),
         )
 
     def _found(self, best: int, logit: float) -> bool | None:
@@ -211,12 +211,13 @@ def classify_trained(
         source=f"classifier {classifier.name}",
         encoder=encoder,
         labels=(),
+        notes=footage.warnings,
     )
     if classifier.is_regression:
         answer = replace(
             answer,
             value=float(classifier.values(whole)[0]),
-            notes=(f"the value is {classifier.labels[0]}",),
+            notes=(*footage.warnings, f"the value is {classifier.labels[0]}"),
         )
         if not over_time:
             return answer

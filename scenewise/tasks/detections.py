@@ -57,7 +57,7 @@ class Detections:
     """What was found in one video. ``method`` says how, and what it cannot find."""
 
     path: str
-    video_id: str | None  # None for a file that is in no library
+    video_id: str | None  # of the content; None where the caller knows none
     source: Literal["motion", "detector"]
     method: str
     labels: tuple[str, ...]

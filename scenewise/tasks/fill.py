@@ -113,13 +113,13 @@ def index_paths(
     active: Generation | None = None
     stored: str | None = None
     with _reader(filling.directory) as catalog:
-        if not may_be_empty:
-            _check_paths(paths, discovery, catalog)
         if catalog is not None and (active := catalog.active()) is not None:
             _check_sampling(asked, active)
         if catalog is not None:
             stored = catalog.setting(SETTING)
         tracks = _wanted_tracks(wish, stored, asked, active, beginning.fps)
+        if not may_be_empty:  # after the options, whose mistakes are plain at once
+            _check_paths(paths, discovery, catalog)
         tracks = replace(tracks, cache=filling.source.cache)
         if not dry_run:
             tracks.prepare(logger.info)

@@ -32,9 +32,15 @@ class LabelList:
     def __post_init__(self) -> None:
         if len(self.names) != len(self.descriptions):
             raise ValueError(f"{len(self.names)} labels, {len(self.descriptions)} descriptions")
-        if not 2 <= len(self.names) <= MOST_LABELS:
+        if len(self.names) < 2:
+            given = f"the label {self.names[0]!r} alone" if self.names else "no label"
             raise UsageError(
-                f"{self.source}: {len(self.names)} labels are not allowed; give 2 to {MOST_LABELS}."
+                f"{self.source}: {given} leaves nothing to choose from; give two or more labels, "
+                f"or a label set ({', '.join(SETS)}, or a file)."
+            )
+        if len(self.names) > MOST_LABELS:
+            raise UsageError(
+                f"{self.source}: {len(self.names)} labels are too many; give {MOST_LABELS} at most."
             )
         twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:

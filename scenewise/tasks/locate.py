@@ -102,7 +102,7 @@ def locate(
 
     Raises UsageError for a sentence without words, or a limit or match that is not allowed.
     """
-    sentence = normalise(text)
+    sentence = normalise(text, "the sentence")
     if limit < 1:
         raise UsageError(f"limit = {limit} is not allowed; give 1 or more.")
     if min_match is not None and not 0 <= min_match <= 1:
@@ -139,7 +139,7 @@ def locate(
         is_found(matches),
         tuple(hits),
         heat,
-        query.notes,
+        (*footage.warnings, *query.notes),
     )
 
 

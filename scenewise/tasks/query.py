@@ -15,15 +15,17 @@ LONGEST_QUERY = 10_000  # characters
 When = str | date | datetime | float
 
 
-def normalise(text: str) -> str:
-    """NFC, single blanks, no punctuation around the words. Raises UsageError where none is left.
+def normalise(text: str, name: str = "the query") -> str:
+    """NFC, single blanks, no punctuation around the words.
+
+    ``name`` is what an error calls the text. Raises UsageError where no word is left.
 
     >>> normalise('  "a  dog!" ')
     'a dog'
     """
     if len(text) > LONGEST_QUERY:
         raise UsageError(
-            f"the query has {len(text)} characters, and at most {LONGEST_QUERY} are allowed; "
+            f"{name} has {len(text)} characters, and at most {LONGEST_QUERY} are allowed; "
             "say in fewer words what is to be seen."
         )
     words = " ".join(unicodedata.normalize("NFC", readable(text)).split())
@@ -34,7 +36,7 @@ def normalise(text: str) -> str:
         end -= 1
     if start == end:
         raise UsageError(
-            f"the query {text.strip()!r} holds no words; write what is to be seen, "
+            f"{name} {text.strip()!r} holds no words; write what is to be seen, "
             'such as "a dog on a skateboard".'
         )
     return words[start:end]

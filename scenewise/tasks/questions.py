@@ -117,7 +117,7 @@ def parse_question(text: str) -> Question:
     >>> parse_question("Is there a dog in the video?")
     Question(text='Is there a dog in the video', form='yes_no', sentence='a dog', ...)
     """
-    asked = normalise(text)
+    asked = normalise(text, "the question")
     words = asked
     while shorter := _LEAD.match(words):
         words = words[shorter.end() :]

@@ -85,8 +85,10 @@ class Wish:
                     f"within_seconds = {self.within_seconds} is not allowed; "
                     "give seconds, 0 or more."
                 )
-        for text in (*self.then, *self.without):
-            normalise(text)
+        for text in self.then:
+            normalise(text, "then")
+        for text in self.without:
+            normalise(text, "without")
 
     @property
     def sees(self) -> bool:

@@ -77,21 +77,18 @@ class Asked:
             self._seen.widen(spans)
 
     def presence(self, span: Span) -> float:
-        """How probable it is that the question is answered all along a span: 0 to 1.
+        """How probable it is that the question is answered anywhere in a span: 0 to 1.
 
-        By sight, the mean over its windows, each as long as it lasts; of what is read or heard,
-        the best match times the share of the span that it covers.
+        The noisy-or of the senses, as a moment's own match is, so that what is asked for and
+        ruled out by the same words leaves at most p (1 - p).
         """
-        length = span.end - span.start
-        shares: dict[Modality, float] = {}
+        best: dict[Modality, float] = {}
         for one in self._evidence.get(span.chunk_id, ()):
-            shared = min(one.end, span.end) - max(one.start, span.start)
-            if shared > 0 and length > 0:
-                share = one.match * shared / length
-                shares[one.modality] = max(shares.get(one.modality, 0.0), share)
+            if one.start < span.end and one.end > span.start:
+                best[one.modality] = max(best.get(one.modality, 0.0), one.match)
         if self._seen is not None:
-            shares["visual"] = self._seen_along(span)
-        return noisy_or(shares.values()) if shares else 0.0
+            best["visual"] = self._seen_inside(span)
+        return noisy_or(best.values()) if best else 0.0
 
     def strongest(self, chunk: Chunk) -> float:
         """How probable the best moment of a whole video is."""
@@ -104,17 +101,17 @@ class Asked:
         """What is seen of the question in a span."""
         return () if self._seen is None else self._seen.explain(span)
 
-    def _seen_along(self, span: Span) -> float:
+    def _seen_inside(self, span: Span) -> float:
+        """The best match of a window that lies in a span, or that covers it, by half at least."""
         assert self._seen is not None
         rows, matches = self._seen.curve(span)
         chunk = self._reader.chunks([span.chunk_id]).get(span.chunk_id)
         if chunk is None or not len(rows):
             return 0.0
-        total = weights = 0.0
-        for row, match in zip(rows.tolist(), matches.tolist(), strict=True):
-            shared = min(chunk.ends[row], span.end) - max(chunk.starts[row], span.start)
-            total, weights = total + match * shared, weights + shared
-        return float(total / weights)
+        starts, ends = chunk.starts[rows], chunk.ends[rows]
+        shared = np.minimum(ends, span.end) - np.maximum(starts, span.start)
+        inside = shared >= 0.5 * np.minimum(ends - starts, span.end - span.start)
+        return float(matches[inside].max(initial=0.0))
 
     # joining
     def _joints(self, chunk: Chunk, seen: list[Found]) -> list[Joint]:

@@ -10,8 +10,10 @@ It knows one video's windows and an encoder; it writes no file and reads no pict
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +24,7 @@ from scenewise.encoders.spec import Encoder, FloatArray
 from scenewise.encoders.vectors import unit
 from scenewise.errors import UsageError
 from scenewise.index.footage import Footage
+from scenewise.index.records import TextSegment
 from scenewise.tasks.caption import windows_of
 from scenewise.tasks.highlights import coverage, likeness, select_pieces
 from scenewise.tasks.locate import heat_curve
@@ -41,6 +44,10 @@ COMMON = 0.5  # of what the whole video shows is taken off before a chapter is n
 UNTITLED = "untitled"
 _LONGEST_TITLE = 60
 _SAME_TIME = 1e-6
+# letters that make a word of a title; scripts that write no blanks need fewer for one
+_TITLE_WORD = re.compile(r"[^\W\d_]{4}|[\u0e00-\u0eff\u1000-\u109f\u2e80-\u9fff\uac00-\ud7af]{2}")
+_READ_AGAIN_SECONDS = 1.0  # within which another reading of a line follows
+_ALIKE = 0.5  # ratio of SequenceMatcher, from which two lines may be readings of one
 
 Rows = npt.NDArray[np.float64]
 
@@ -177,12 +184,35 @@ def _title(footage: Footage, span: Segment, names: Sequence[str]) -> str:
     """What is seen, else what is read or said there; it may be that nothing has a name."""
     if names:
         return ", ".join(names)
-    lines = [line for line in footage.texts if line.start < span.end and line.end > span.start]
+    lines = [
+        line
+        for line in footage.texts
+        if line.start < span.end and line.end > span.start and _is_sure(line, footage.texts)
+    ]
     if not lines:
         return UNTITLED
     text = " ".join(max(lines, key=lambda line: len(line.text)).text.split())
     cut = text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1].rstrip()}…"
     return f"“{cut}”"
+
+
+def _is_sure(line: TextSegment, lines: Sequence[TextSegment]) -> bool:
+    """Whether a line can be a title: words that a picture shows must be plain, and read one way.
+
+    Stylised letters are read as one word now and as another the next moment. How certain a single
+    reading was is not kept.
+    """
+    if line.kind != "ocr":
+        return True
+    if not _TITLE_WORD.search(line.text):
+        return False
+    return not any(
+        other.kind == "ocr"
+        and other.text.casefold() != line.text.casefold()
+        and max(other.start, line.start) <= min(other.end, line.end) + _READ_AGAIN_SECONDS
+        and SequenceMatcher(None, other.text.casefold(), line.text.casefold()).ratio() >= _ALIKE
+        for other in lines
+    )
 
 
 def highlights_of(

@@ -107,7 +107,8 @@ def test_rules_are_tried_on_a_folder(capsys: pytest.CaptureFixture[str]) -> None
     assert lines[0] == "films/a.mp4 00:04.5 stop [1.00] red"
     assert lines[1].startswith("films/b.mp4 00:00.5 go [1.00]")
     assert lines[2] == "2 recordings, 0.3 minutes"
-    assert lines[3].split("\t")[:4] == ["stop", "1", "1", "180.00"]
+    assert lines[3].split("\t") == ["rule", "events", "alarms", "per hour", "95 %"]
+    assert lines[4].split("\t")[:4] == ["stop", "1", "1", "180.00"]
     assert not Path("library").exists()
 
 

@@ -52,6 +52,7 @@ def test_cannot_tell_is_no_error(film: Path, capsys: pytest.CaptureFixture[str])
     assert main(["ask", "film.mp4", "Why is it red?", "--json"]) == 0
     shape = json.loads(capsys.readouterr().out)
     assert (shape["text"], shape["confidence"]) == (None, 0.0)
+    assert shape["question"] == "Why is it red?"
 
 
 def test_choices_are_shown_with_their_probabilities(
@@ -85,7 +86,7 @@ def test_the_key_reaches_the_endpoint_and_no_output(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["film.mp4", ""], 2, "holds no words"),
+        (["film.mp4", ""], 2, "the question '' holds no words"),
         (["film.mp4", "Is", "it", "red?"], 2, "put quotes around the question"),
         (["nothing.mp4", "Is it red?"], 2, "neither a file nor a video"),
         (["Is it red?"], 1, "there is no library"),
@@ -122,7 +123,10 @@ def test_captions_are_printed_with_their_times(
     assert "wrote shots.vtt" in shown.err
     assert "00:00:03.000 --> 00:00:06.000\nA red; still" in Path("shots.vtt").read_text()
     assert main(["caption", "film.mp4", "--json", "--no-motion"]) == 0
-    (caption,) = json.loads(capsys.readouterr().out)["captions"]
+    shape = json.loads(capsys.readouterr().out)
+    (caption,) = shape["captions"]
+    assert (shape["path"], shape["duration"]) == ("film.mp4", 9.0)
+    assert len(shape["video_id"]) == 16
     assert caption["text"] == "A green, then a red, then a blue"
 
 

@@ -482,6 +482,15 @@ def test_clips_of_the_hits_are_cut(library: FakeLibrary, run: Run, tmp_path: Pat
     assert "wrote 1 clip" in done.err
 
 
+def test_the_nearest_hits_are_not_cut(library: FakeLibrary, run: Run, tmp_path: Path) -> None:
+    library.found = False
+    done = run("search", "a cat", "--save-clips", tmp_path / "clips")
+    assert done.code == 0
+    assert done.out.startswith("nothing found; nearest:")
+    assert "no clips were written" in done.err
+    assert not [called for called, _ in library.calls if called == "cut"]
+
+
 @pytest.mark.parametrize(
     ("typed", "time"), [("films/a@b.mp4@01:05.5", 65.5), ("abcd1234", None), ("abcd@3", 3.0)]
 )

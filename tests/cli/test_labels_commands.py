@@ -55,6 +55,20 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return command
 
 
+def test_one_label_is_no_choice(run: Run, films: Path) -> None:
+    code, out, err = run("classify", films / "both.mp4", "--labels", "dog")
+    assert (code, out) == (2, "")
+    assert "the label 'dog' alone leaves nothing to choose from; give two or more labels" in err
+    assert "label set" in err
+
+
+@pytest.mark.parametrize("option", ["--then", "--not"])
+def test_an_empty_text_names_its_option(run: Run, option: str) -> None:
+    code, out, err = run("search", "red", option, " ")
+    assert (code, out) == (2, "")
+    assert f"{option} '' holds no words" in err
+
+
 def test_labels_of_one_and_of_several_videos(run: Run, films: Path) -> None:
     code, out, _ = run("classify", films / "both.mp4", "--labels", "red,blue", "--over-time")
     assert code == 0
@@ -101,6 +115,7 @@ def test_training_reports_draws_and_keeps(run: Run, films: Path, tmp_path: Path)
     code, out, _ = run("train-classifier", "heat", source, "--confusion", picture)
     assert code == 0
     assert "heat: logistic on 6 examples of 6 videos, judged in 3 folds" in out
+    assert "label\tprecision\trecall\tF1\tsupport\n" in out
     assert "hot\t1.00\t1.00\t1.00\t3" in out
     assert picture.stat().st_size > 500
     code, _, err = run("train-classifier", "heat", source)

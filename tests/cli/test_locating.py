@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,56 @@ def test_another_encoder_looks_without_the_library(
     assert main([*words, "--encoder", "colour-clips", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["encoder"] == "colour-clips"
     assert sorted(path.name for path in Path().iterdir()) == ["film.mp4", "library"]
+
+
+VERBS = [
+    ["locate", "film.mp4", "red"],
+    ["classify", "film.mp4", "--labels", "red,blue"],
+    ["summarize", "film.mp4"],
+    ["caption", "film.mp4"],
+    ["detect", "film.mp4"],
+    ["ask", "film.mp4", "Is there a red one?"],
+]
+
+
+@pytest.mark.parametrize("words", VERBS, ids=lambda words: words[0])
+def test_what_of_a_file_cannot_be_read_is_noted(
+    film: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    whole = film.read_bytes()
+    middle = whole.index(b"mdat") + (len(whole) - whole.index(b"mdat")) // 3
+    film.write_bytes(whole[:middle] + b"\xff" * 400 + whole[middle + 400 :])
+    # verbs look at frames of their own, so how many are replaced is not the same for all
+    said = re.compile("could not be decoded|replaced by the last good one")
+    assert main([*words, "--json"]) == 0
+    assert said.search(" ".join(json.loads(capsys.readouterr().out)["notes"]))
+    assert main(words) == 0
+    assert said.search(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "words", [one for one in VERBS if one[0] != "ask"], ids=lambda words: words[0]
+)
+def test_a_file_outside_the_library_has_the_id_of_its_content(
+    film: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main([*words, "--json"]) == 0
+    outside = json.loads(capsys.readouterr().out)["video_id"]
+    with Library.open(create=True) as library:
+        library.index(film, workers=1)
+        (video,) = library.videos()
+    assert outside == video.video_id
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["video_id"] == outside
+
+
+def test_the_nearest_moments_are_not_cut(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["locate", "film.mp4", "cyan", "--save-clips", "clips", "--heat", "h.png"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("nothing found; nearest:")
+    assert "no clips were written" in shown.err
+    assert not Path("clips").exists()
+    assert Path("h.png").exists()
 
 
 @pytest.mark.parametrize(

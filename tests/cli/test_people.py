@@ -118,7 +118,9 @@ def test_list_and_forget(capsys: pytest.CaptureFixture[str]) -> None:
     shape = json.loads(capsys.readouterr().out)
     assert [(one["name"], one["pictures"]) for one in shape["people"]] == [("Ada", 2), ("Bob", 1)]
     assert set(shape["people"][0]) == {"name", "pictures", "enrolled"}
-    assert main(["people", "forget", "Ada"]) == 0
+    assert main(["people", "forget", "Ada"]) == 2
+    assert "Ada would be forgotten and nobody can be asked; add --yes" in capsys.readouterr().err
+    assert main(["people", "forget", "Ada", "--yes"]) == 0
     assert capsys.readouterr().out == "forgot Ada\n"
     assert main(["people", "forget", "Ada"]) == 2
     assert "nobody called 'Ada' is enrolled; enrolled: Bob" in capsys.readouterr().err

@@ -51,6 +51,37 @@ def test_events_come_as_lines_and_the_figures_last(capsys: pytest.CaptureFixture
     assert "gate (ended): 100 frames in, 20 analysed, 0 dropped, 1 event" in printed.err
 
 
+def test_it_says_that_it_watches_once_something_is_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("broken.mp4").write_bytes(b"no video")
+    assert main(["watch", "broken.mp4", "--json", *RED]) == 1
+    shown = capsys.readouterr()
+    assert "watching;" not in shown.err
+    assert "broken.mp4" in shown.err
+    assert main(["watch", "film.mp4", "--fast", *RED]) == 0
+    assert capsys.readouterr().err.splitlines()[0] == "watching; Ctrl-C ends it."
+
+
+def test_another_encoder_watches_without_the_library(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["index", "film.mp4", "-q"]) == 0
+    capsys.readouterr()
+    clips = ["--encoder", "colour-clips"]
+    assert main(["watch", "film.mp4", "--fast", "-q", *RED, *clips]) == 0
+    (event,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert event["rule"] == "red"
+    assert main(["watch", "film.mp4", "--test", "-q", *RED, *clips]) == 0
+    assert "\tevents\t" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "  ", "?"])
+def test_a_rule_without_words_names_its_option(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["watch", "film.mp4", "--rule", text]) == 2
+    assert f"--rule {text.strip()!r} holds no words" in capsys.readouterr().err
+
+
 def test_quiet_says_nothing_but_events(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", "film.mp4", "--fast", "-q", "--rule", "green"]) == 0
     assert capsys.readouterr() == ("", "")

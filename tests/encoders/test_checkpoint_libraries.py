@@ -169,7 +169,7 @@ def test_a_random_network_has_captions_that_claim_what_its_probabilities_say(
 ) -> None:
     """A network that knows nothing may name anything, but in the form and with the doubt of all."""
     with Library.open(settings=settings) as library:
-        (caption,) = library.caption(films / "green.mp4", motion=False)
+        (caption,) = library.caption(films / "green.mp4", motion=False).captions
         seen = library._footage(films / "green.mp4")
         wording = Wording(seen.encoder, cache=settings.cache)
         shares = wording.probabilities(seen.footage.features)

@@ -56,7 +56,7 @@ def test_locate_classify_and_ask(library: Library) -> None:
 def test_caption_and_annotate_say_what_is_known_without_words(
     library: Library, films: Path, tmp_path: Path
 ) -> None:
-    captions = library.caption("film.mp4", dense=True)
+    captions = library.caption("film.mp4", dense=True).captions
     assert captions[0].start == 0.0
     assert captions[-1].end == pytest.approx(8.0, abs=0.1)
     assert all(caption.text for caption in captions)

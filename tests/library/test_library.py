@@ -170,6 +170,7 @@ def test_removing_what_is_not_there_removes_nothing(own: tuple[Library, Path]) -
         ({"paths": ""}, "'' is no path"),
         ({"paths": "a\0b"}, "is no path"),
         ({"workers": 0}, "workers = 0 is not allowed"),
+        ({"paths": "/nowhere/at/all", "text": "foo"}, "text = 'foo' is not allowed"),
         ({"ann": "tree"}, "ann = 'tree' is not allowed; give exact or ivfpq"),
     ],
 )

@@ -168,7 +168,7 @@ def test_odd_folders_are_refused(library: Library, films: Path, tmp_path: Path) 
         ({"paths": []}, "no path"),
         ({"paths": tmp_path / "empty"}, "no video was found"),
         ({"paths": films, "output": films / "a.mp4"}, "is a file"),
-        ({"paths": films, "labels": "red"}, "not allowed"),
+        ({"paths": films, "labels": "red"}, "two or more labels"),
         ({"paths": films, "labels": "a,b", "label_set": "ucf101"}, "not both"),
         ({"paths": films, "label_set": "nothing101"}, "nothing101"),
     ]

@@ -212,7 +212,7 @@ def test_an_encoder_without_words_of_its_own_answers_too(films: Path, tmp_path: 
         assert answer(parse_question("What colour is the car?"), sure).text == "Yellow."
         chosen = opened.ask("What is it?", films / "other.mp4", choices=["cyan", "magenta"])
         assert chosen.text == "magenta"
-        (caption,) = opened.caption(film, motion=False)
+        (caption,) = opened.caption(film, motion=False).captions
         assert "text: “The price" in caption.text
 
 

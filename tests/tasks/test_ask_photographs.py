@@ -74,7 +74,7 @@ def test_the_default_encoder_knows_what_it_does_not_know(
 def test_choices_and_captions(library: Library, film: Path) -> None:
     answer = library.ask("What animal is it?", film, choices=["a dog", "a horse", "a cat"])
     assert answer.text == "a cat"
-    captions = library.caption(film, dense=True, motion=False)
+    captions = library.caption(film, dense=True, motion=False).captions
     assert [(caption.start, caption.end) for caption in captions] == [
         pytest.approx((number * SECONDS, (number + 1) * SECONDS), abs=0.5) for number in range(4)
     ]

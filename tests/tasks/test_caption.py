@@ -18,7 +18,7 @@ from scenewise.library import Library
 from scenewise.tasks.caption import caption_video, gather, merged, pieces
 from scenewise.tasks.caption_files import write_captions
 from scenewise.tasks.wording import Wording
-from scenewise.types import Caption, Segment, Sound
+from scenewise.types import Caption, Captioned, Segment, Sound
 
 SUBTITLES = "1\n00:00:03,500 --> 00:00:05,000\nIt is\nred.\n"
 
@@ -38,7 +38,7 @@ def library(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Li
 
 
 def test_each_shot_says_what_it_shows_and_reads(library: Library, film: Path) -> None:
-    captions = library.caption(film, dense=True)
+    captions = library.caption(film, dense=True).captions
     assert [(c.start, c.end, c.text) for c in captions] == [
         (0.0, 3.0, "A green; still"),
         (3.0, 6.0, "A red; still; text: “It is red.”"),
@@ -48,14 +48,14 @@ def test_each_shot_says_what_it_shows_and_reads(library: Library, film: Path) ->
 
 
 def test_a_whole_video_names_its_scenes_in_order(library: Library, film: Path) -> None:
-    (caption,) = library.caption(film)
+    (caption,) = library.caption(film).captions
     assert caption == Caption(
         0.0, 30.0, "A green, then a red, then a blue; text: “It is red.”", "concepts"
     )
 
 
 def test_motion_can_be_left_out(library: Library, film: Path) -> None:
-    assert library.caption(film, dense=True, motion=False)[0].text == "A green"
+    assert library.caption(film, dense=True, motion=False).captions[0].text == "A green"
 
 
 def test_sounds_are_said_where_they_fill_the_span(library: Library, film: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_model_writes_the_words_and_shots_give_the_times(
         monkeypatch.setattr(
             seeing, "_settings", Settings(model_url=server.url, cache=seeing.directory)
         )
-        captions = seeing.caption(film, dense=True, model="seer")
+        captions = seeing.caption(film, dense=True, model="seer").captions
     assert [(caption.start, caption.end) for caption in captions] == [(0, 30)]
     assert captions[0].text == "Shot with 4 pictures, until 99:99."
     assert captions[0].source == "seer"
@@ -141,7 +141,12 @@ def test_a_model_that_fails_leaves_no_caption(
 # ---- files
 
 
-CAPTIONS = (Caption(0.0, 1.5, "A cat; text: “<b>”", "concepts"), Caption(1.5, 3.0, "Ein Hund", "x"))
+CAPTIONS = Captioned(
+    "0123456789abcdef",
+    "/f\udcffilm.mp4",
+    3.0,
+    (Caption(0.0, 1.5, "A cat; text: “<b>”", "concepts"), Caption(1.5, 3.0, "Ein Hund", "x")),
+)
 
 
 @pytest.mark.parametrize(
@@ -153,22 +158,23 @@ CAPTIONS = (Caption(0.0, 1.5, "A cat; text: “<b>”", "concepts"), Caption(1.5
     ],
 )
 def test_the_suffix_says_the_format(tmp_path: Path, name: str, part: str) -> None:
-    path = write_captions(tmp_path / name, "film.mp4", CAPTIONS)
-    assert part in path.read_text("utf-8")
+    path = write_captions(tmp_path / name, CAPTIONS)
+    assert part in path.read_text("utf-8", errors="surrogateescape")
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 def test_json_holds_all_of_it(tmp_path: Path) -> None:
-    path = write_captions(tmp_path / "c.json", "f\udcffilm.mp4", CAPTIONS)
+    path = write_captions(tmp_path / "c.json", CAPTIONS)
     shape = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
-    assert shape["video"] == "f\udcffilm.mp4"
-    assert [Caption(**caption) for caption in shape["captions"]] == list(CAPTIONS)
+    assert shape == CAPTIONS.to_dict()
+    assert (shape["video_id"], shape["path"]) == ("0123456789abcdef", "/f\udcffilm.mp4")
+    assert [Caption(**caption) for caption in shape["captions"]] == list(CAPTIONS.captions)
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.srt, \.vtt, \.json, not '\.txt'"):
-        write_captions(tmp_path / "c.txt", "film.mp4", CAPTIONS)
+        write_captions(tmp_path / "c.txt", CAPTIONS)
     (tmp_path / "file").write_text("no folder")
     for name in ("c.srt", "c.json"):
         with pytest.raises(StorageError, match="cannot be written"):
-            write_captions(tmp_path / "file" / name, "film.mp4", CAPTIONS)
+            write_captions(tmp_path / "file" / name, CAPTIONS)

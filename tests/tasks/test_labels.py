@@ -56,7 +56,12 @@ def test_a_file_has_a_label_a_line_and_may_describe_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("one\n", "1 labels"), ("", "0 labels"), ("a\nb\na\n", "'a' is there twice"), ("\tx\n", "no")],
+    [
+        ("one\n", "'one' alone"),
+        ("", "no label leaves"),
+        ("a\nb\na\n", "'a' is there twice"),
+        ("\tx\n", "no"),
+    ],
 )
 def test_odd_files_are_refused(text: str, words: str, tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from colour_encoder import load_colours
-from colour_films import write_colours
+from colour_encoder import COLOURS, load_colours
+from colour_films import write_colours, write_noise
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -333,8 +333,26 @@ def test_what_is_not_wanted_is_pushed_away(library: Library) -> None:
 
 
 def test_without_itself_nothing_is_found(library: Library) -> None:
-    plain, nothing = library.search("blue"), library.search("blue", without="blue")
+    plain, nothing = library.search("yellow"), library.search("yellow", without="yellow")
+    assert plain.found
+    assert not nothing.found
     assert nothing.hits[0].match < plain.hits[0].match
+
+
+def test_of_what_is_ruled_out_by_its_own_words_no_more_is_left_than_of_a_coin(
+    tmp_path: Path,
+) -> None:
+    """p (1 - p) of each moment, also where its windows are not all as good as its best."""
+    films = [write_noise(tmp_path / "films" / "noise.mp4", seconds=6)]
+    films += [write_colours(tmp_path / "films" / f"{name}.mp4", [(name, 1)]) for name in COLOURS]
+    with Library.open(tmp_path / "library", encoder="colours", load=load_colours) as opened:
+        opened.index(films, workers=1)
+        for words in COLOURS:
+            plain = opened.search(words, top_k=100)
+            matches = {(hit.path, hit.start, hit.end): hit.match for hit in plain.hits}
+            for hit in opened.search(words, without=words).hits:
+                match = matches[hit.path, hit.start, hit.end]
+                assert hit.match == pytest.approx(match * (1 - match), abs=1e-6)
 
 
 def test_a_picture_may_be_followed_by_words(library: Library, tmp_path: Path) -> None:

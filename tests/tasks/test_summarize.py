@@ -13,7 +13,7 @@ from scenewise.encoders.spec import WindowFeatures
 from scenewise.encoders.vocabulary import Concept
 from scenewise.errors import UsageError
 from scenewise.index.footage import Footage
-from scenewise.index.records import TextSegment
+from scenewise.index.records import TextKind, TextSegment
 from scenewise.tasks.summarize import chapters_of, highlights_of
 from scenewise.tasks.wording import Wording
 from scenewise.types import Segment
@@ -168,3 +168,25 @@ def test_a_video_that_is_short_enough_is_its_own_highlight() -> None:
 def test_odd_lengths_are_refused(seconds: float) -> None:
     with pytest.raises(UsageError, match="seconds"):
         highlights_of(footage(("red", 4)), seconds)
+
+
+@pytest.mark.parametrize(
+    ("lines", "title"),
+    [
+        ([("ocr", 3, 9, "Grand Opening")], "“Grand Opening”"),
+        ([("ocr", 3, 9, "新聞")], "“新聞”"),
+        ([("ocr", 3, 9, "x7 KQ")], "untitled"),
+        ([("ocr", 3, 6, "BURKY"), ("ocr", 6, 9, "BUNKK")], "untitled"),
+        ([("ocr", 3, 6, "BURKY"), ("ocr", 6, 9, "BUNKK"), ("speech", 2, 3, "Hi")], "“Hi”"),
+        ([("ocr", 3, 6, "Grand Opening"), ("ocr", 6, 9, "Half price")], "“Grand Opening”"),
+    ],
+    ids=["plain", "unspaced", "no word", "two ways", "speech is left", "two lines"],
+)
+def test_a_title_is_read_only_where_that_is_certain(
+    lines: list[tuple[TextKind, float, float, str]], title: str
+) -> None:
+    grey = np.full((40, 8), 8**-0.5, np.float32)
+    film = replace(footage(("red", 20)), features=WindowFeatures(grey))
+    texts = tuple(TextSegment(*line) for line in lines)
+    (chapter,) = chapters_of(replace(film, texts=texts), WORDS)
+    assert chapter.title == title

@@ -89,11 +89,13 @@ class Pipeline:
         sinks: Sequence[Sink] = (),
         stop: threading.Event | None = None,
         report: Callable[[WatchFigures], None] | None = None,
+        connected: Callable[[str], None] | None = None,
         disarm: Callable[[RuleMachine], None] | None = None,
         detectors: Detectors | None = None,
     ) -> None:
         """``report`` is called every ``report_seconds`` and at the end, from another thread.
 
+        ``connected`` is told the name of a source whenever it is opened, from its own thread;
         ``disarm`` is called for each machine when its stream is over. ``detectors`` look at each
         instant that is encoded, in the same thread.
         """
@@ -103,6 +105,7 @@ class Pipeline:
         self._sinks = list(sinks)
         self.stop = stop or threading.Event()
         self._report = report
+        self._connected = connected
         self._disarm = disarm
         self._detectors = detectors
         self._mailbox = Mailbox(len(self._watched))
@@ -200,6 +203,9 @@ class Pipeline:
     def _take_in(self, place: int) -> None:
         intake = self._intakes[place]
         saver = self._saver
+        told = self._connected
+        if told is not None:
+            intake.stream.on_connect = lambda: told(intake.stream.source.name)
         if saver is not None:
             intake.stream.on_disconnect = lambda: saver.reached(place, float("inf"))
         try:

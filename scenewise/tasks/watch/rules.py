@@ -99,7 +99,7 @@ def load_rules(
     for name in dict.fromkeys(packs):
         add(f"the pack {name}", _parse(_pack_text(name), f"the pack {name}"))
     for sentence in dict.fromkeys(sentences):
-        words = normalise(sentence)
+        words = normalise(sentence, "--rule")
         add("--rule", [_rule({"name": words[:200], "sentence": words}, "--rule", 1)])
     if not rules:
         raise UsageError(
