@@ -54,7 +54,7 @@ def test_bad_files_are_listed_at_the_end(films: Path, capsys: pytest.CaptureFixt
         (["nowhere"], "does not exist"),
         ([""], "an empty path"),
         (["films", "--model-url", "http://[::1]/v1"], "give both"),
-        (["films", "--labels", "one"], "not allowed"),
+        (["films", "--labels", "one"], "give two or more labels"),
         (["films", "--labels", "a,b", "--label-set", "ucf101"], "not both"),
         (["films", "-o", "films/a.mp4"], "is a file"),
         (["films", "--model", "seer"], "needs an endpoint"),
