@@ -79,7 +79,7 @@ def eager(frames: Pixels) -> dict[str, Callable[[], object]]:
     import torch
 
     from scenewise.models.backbones.efficientnet_lite import PIXEL_MEAN, PIXEL_STD, load_lite0
-    from scenewise.models.weights import EFFICIENTNET_LITE0
+    from scenewise.models.weights.packaged import EFFICIENTNET_LITE0
 
     torch.set_num_threads(1)
     network = load_lite0(EFFICIENTNET_LITE0.locate())

@@ -10,6 +10,8 @@ It knows names and exit codes, and how to quote a foreign error; nothing of what
     ├── EncoderError                a network cannot be found, prepared or run
     │   ├── UnknownEncoderError     exit code 2
     │   └── MissingExtraError       an optional package is not installed
+    ├── NetworkError                a network of the registry cannot be built, or its weights read
+    │   └── UnknownNetworkError     exit code 2
     ├── ModelError                  a language model cannot be reached, or gives no answer
     └── LibraryError
         ├── LibraryNotFoundError
@@ -58,6 +60,16 @@ class UnknownEncoderError(EncoderError):
 
 class MissingExtraError(EncoderError):
     """An optional package is needed and not installed."""
+
+
+class NetworkError(ScenewiseError):
+    """A network of the registry cannot be built, or weights do not belong to it."""
+
+
+class UnknownNetworkError(NetworkError):
+    """No network of the registry has this name."""
+
+    exit_code = 2
 
 
 class ModelError(ScenewiseError):

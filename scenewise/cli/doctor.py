@@ -248,7 +248,7 @@ def _search_index(settings: Settings) -> Check:
 def _encoders(settings: Settings) -> Check:
     """The encoders that run at once; one that is not prepared yet is no fault."""
     from scenewise.cli.models import prepared
-    from scenewise.models.registry import list_cards
+    from scenewise.encoders.cards import list_cards
 
     ready = [card.name for card in list_cards() if prepared(card.name, settings)]
     if ready:

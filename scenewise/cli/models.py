@@ -23,8 +23,8 @@ from scenewise.errors import EncoderError, UnknownEncoderError
 if TYPE_CHECKING:
     from scenewise.config import Settings
     from scenewise.encoders.audio import AudioSpec
+    from scenewise.encoders.cards import Card
     from scenewise.encoders.spec import EncoderSpec
-    from scenewise.models.registry import Card
 
 app = typer.Typer(
     help="List, show and prepare encoders.", no_args_is_help=True, rich_markup_mode=None
@@ -51,7 +51,7 @@ def list_models(
 
     Other checkpoints of these families work as well, by their folder or Hugging Face name.
     """
-    from scenewise.models.registry import list_cards
+    from scenewise.encoders.cards import list_cards
 
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     settings = settings_of(runtime=runtime)
@@ -214,7 +214,7 @@ def prepared(name: str, settings: Settings) -> bool:
 
 def find_card(name: str) -> Card | None:
     """The card of this name; None for a checkpoint that has none."""
-    from scenewise.models.registry import card
+    from scenewise.encoders.cards import card
 
     try:
         return card(name)

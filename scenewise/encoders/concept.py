@@ -38,7 +38,7 @@ from scenewise.encoders.spec import (
 from scenewise.encoders.vocabulary import Concept, load_vocabulary
 from scenewise.errors import UsageError
 from scenewise.media.target import Target
-from scenewise.models.weights import EFFICIENTNET_LITE0, MINILM_L6_V2
+from scenewise.models.weights.packaged import EFFICIENTNET_LITE0, MINILM_L6_V2
 from scenewise.types import Why
 
 NAME = "concept"
@@ -257,7 +257,7 @@ def _export_classifier(folder: Path, *, program: bool) -> None:
 
     from scenewise.encoders.export import export_onnx
     from scenewise.models.backbones import efficientnet_lite
-    from scenewise.models.layers import FromPixels
+    from scenewise.models.layers.pixels import FromPixels
 
     network = efficientnet_lite.load_lite0(EFFICIENTNET_LITE0.verify())
     random = torch.Generator().manual_seed(0)

@@ -10,15 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from scenewise.config import expand_user
 from scenewise.encoders.cache import file_sha256
 from scenewise.encoders.spec import Report
-from scenewise.errors import EncoderError, UnknownEncoderError, first_line
+from scenewise.errors import EncoderError, UnknownEncoderError
+from scenewise.models.weights.download import EXAMPLE, HUB_NAME, download_snapshot, hub_errors
 
 SETTINGS_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
 TOKENIZER_FILES = (
@@ -34,12 +33,6 @@ SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of
 # read with weights_only=True, which runs no code of the file
 PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin")
 
-EXAMPLE = "google/siglip2-base-patch16-224"  # what a message names where nothing else is meant
-
-_HUB_NAME = re.compile(
-    r"(?P<repository>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?"
-)
-_TRANSFER_MODULES = ("httpx", "httpcore", "requests", "hf_xet", "huggingface_hub")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -79,7 +72,7 @@ def canonical_name(name: str) -> str:
 
 def is_hub_name(name: str) -> bool:
     """Whether it reads ``owner/name`` or ``owner/name@revision`` and no such folder is here."""
-    return _HUB_NAME.fullmatch(name) is not None and not _is_folder(name)
+    return HUB_NAME.fullmatch(name) is not None and not _is_folder(name)
 
 
 def resolve(
@@ -99,7 +92,7 @@ def resolve(
         folder = expand_user(name).resolve()
         _require_config(folder, str(folder))
         return Checkpoint(str(folder), folder, _weights(folder, str(folder)))
-    match = _HUB_NAME.fullmatch(name)
+    match = HUB_NAME.fullmatch(name)
     if match is None:
         raise UnknownEncoderError(
             f"The encoder {name!r} is neither a folder nor a hub name; give a folder with a "
@@ -109,7 +102,7 @@ def resolve(
     if progress is not None and not local_files_only:
         progress(f"looking for {name} on the hub, or in its local cache")
     patterns = (*SETTINGS_FILES, *TOKENIZER_FILES, CARD, *SAFE_WEIGHTS)
-    with _hub_errors(name, repository, local_files_only, example):
+    with hub_errors(name, repository, local_files_only, example):
         folder = download_snapshot(repository, revision, patterns, local_files_only)
         if not _holds(folder, SAFE_WEIGHTS):
             folder = download_snapshot(repository, revision, PICKLED_WEIGHTS, local_files_only)
@@ -127,11 +120,11 @@ def model_type(name: str, *, local_files_only: bool) -> str | None:
     if _is_folder(name):
         folder = expand_user(name)
     else:
-        match = _HUB_NAME.fullmatch(name)
+        match = HUB_NAME.fullmatch(name)
         if match is None:
             return None
         repository = match["repository"]
-        with _hub_errors(name, repository, local_files_only):
+        with hub_errors(name, repository, local_files_only):
             folder = download_snapshot(
                 repository, match["revision"], (SETTINGS_FILES[0],), local_files_only
             )
@@ -141,80 +134,6 @@ def model_type(name: str, *, local_files_only: bool) -> str | None:
         return None
     found = shape.get("model_type") if isinstance(shape, dict) else None
     return found if isinstance(found, str) else None
-
-
-def download_snapshot(
-    repository: str, revision: str | None, patterns: tuple[str, ...], local_files_only: bool
-) -> Path:
-    """Fetch the files that match from the hub into its cache; the snapshot's folder."""
-    from huggingface_hub import snapshot_download
-
-    return Path(
-        snapshot_download(
-            repository,
-            revision=revision,
-            allow_patterns=list(patterns),
-            local_files_only=local_files_only,
-        )
-    )
-
-
-@contextmanager
-def _hub_errors(
-    name: str, repository: str, local_files_only: bool, example: str = EXAMPLE
-) -> Iterator[None]:
-    """Foreign errors become one sentence: what was asked for, what is wrong, the next step."""
-    from huggingface_hub import errors
-
-    address = f"https://huggingface.co/{repository}"
-    try:
-        yield
-    except errors.GatedRepoError as error:
-        raise EncoderError(
-            f"{name} is gated: accept its terms at {address}, then set HF_TOKEN to a token of "
-            "your account."
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise EncoderError(
-            f"{name} is neither a folder here nor a repository that the hub shows: check the "
-            "spelling; if it is private, set HF_TOKEN."
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise EncoderError(
-            f"{name}: the repository has no such revision; see {address}/commits/main."
-        ) from error
-    except errors.HFValidationError as error:
-        raise UnknownEncoderError(
-            f"{name!r} is not a valid hub name; give one such as {example}."
-        ) from error
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        if local_files_only:
-            raise EncoderError(
-                f"{name} is not on this machine yet: run scenewise models prepare {name}."
-            ) from error
-        raise EncoderError(
-            f"{name} is not in the local cache of the hub, and the hub cannot be reached "
-            "(no network, or HF_HUB_OFFLINE is set): connect once, or give a local folder."
-        ) from error
-    except errors.HfHubHTTPError as error:
-        raise EncoderError(
-            f"The hub refused {name}: {first_line(error)}. Try again later, or give a local folder."
-        ) from error
-    except OSError as error:  # a full disk, no permission, a broken connection
-        raise EncoderError(
-            f"{name} could not be downloaded: {first_line(error)}. Make room or connect, and "
-            "run the command again: what has arrived is kept."
-        ) from error
-    except Exception as error:
-        # the hub's HTTP and transfer libraries change from version to version and share no base
-        # class of errors; mistakes of our own code are not meant
-        foreign = type(error).__module__.startswith(_TRANSFER_MODULES)
-        if not (foreign or isinstance(error, RuntimeError)):
-            raise
-        raise EncoderError(
-            f"{name} could not be downloaded: {first_line(error)}. Run the command again: what "
-            "has arrived is kept."
-        ) from error
 
 
 def _is_folder(name: str) -> bool:

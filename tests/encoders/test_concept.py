@@ -22,7 +22,7 @@ from scenewise.encoders.spec import Concepts, Encoder, EncoderSpec, WindowFeatur
 from scenewise.errors import UsageError
 from scenewise.media.scale import load_picture
 from scenewise.models.backbones.efficientnet_lite import load_lite0
-from scenewise.models.weights import EFFICIENTNET_LITE0
+from scenewise.models.weights.packaged import EFFICIENTNET_LITE0
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOGRAPHS = {

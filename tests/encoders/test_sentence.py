@@ -14,7 +14,7 @@ import torch
 from scenewise.encoders.sentence import SentenceEmbedder, prepare_sentences
 from scenewise.encoders.spec import FloatArray
 from scenewise.errors import EncoderError
-from scenewise.models.weights import MINILM_L6_V2
+from scenewise.models.weights.packaged import MINILM_L6_V2
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,7 +15,7 @@ from scenewise.models.language.sentence_encoder import (
     load_sentence_encoder,
     longest_input,
 )
-from scenewise.models.weights import MINILM_L6_V2
+from scenewise.models.weights.packaged import MINILM_L6_V2
 
 
 class Given(nn.Module):

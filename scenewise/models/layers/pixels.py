@@ -1,4 +1,4 @@
-"""Small parts that several networks share."""
+"""Networks that take pixels as they are decoded."""
 
 from __future__ import annotations
 

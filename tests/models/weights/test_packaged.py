@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scenewise.errors import EncoderError
-from scenewise.models.weights import EFFICIENTNET_LITE0, MINILM_L6_V2, PackagedWeights
+from scenewise.models.weights.packaged import EFFICIENTNET_LITE0, MINILM_L6_V2, PackagedWeights
 
 
 @pytest.mark.parametrize("weights", [EFFICIENTNET_LITE0, MINILM_L6_V2], ids=lambda w: w.package)

@@ -29,7 +29,7 @@ from scenewise.models.backbones.efficientnet_lite import (
     Stage,
     load_lite0,
 )
-from scenewise.models.weights import EFFICIENTNET_LITE0
+from scenewise.models.weights.packaged import EFFICIENTNET_LITE0
 
 AGREEMENT = 1e-9
 

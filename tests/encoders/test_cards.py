@@ -9,12 +9,12 @@ import pytest
 import torch
 import transformers
 
+from scenewise.encoders.cards import Card, card, list_cards
 from scenewise.encoders.load import FAMILIES
 from scenewise.errors import UnknownEncoderError
 from scenewise.models.backbones.efficientnet_lite import EfficientNetLite
 from scenewise.models.language.sentence_encoder import load_sentence_encoder
-from scenewise.models.registry import Card, card, list_cards
-from scenewise.models.weights import MINILM_L6_V2
+from scenewise.models.weights.packaged import MINILM_L6_V2
 
 CARDS = list_cards()
 

@@ -1,0 +1,35 @@
+"""Stochastic depth: in training, a residual branch is left out for some examples.
+
+Huang et al. 2016 (https://arxiv.org/abs/1603.09382). It knows no network.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class DropPath(nn.Module):
+    """Zeros a whole example with probability ``rate`` and scales the others, to keep the mean."""
+
+    def __init__(self, rate: float = 0.0) -> None:
+        super().__init__()
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"a rate of dropped paths lies in [0, 1), got {rate}")
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, …) to (B, …); nothing happens outside training."""
+        if not self.training or self.rate == 0.0:
+            return x
+        kept = torch.rand(len(x), *([1] * (x.ndim - 1)), device=x.device) >= self.rate
+        return x * kept.to(x.dtype) / (1.0 - self.rate)
+
+    def extra_repr(self) -> str:
+        """Shown when the network is printed."""
+        return f"rate={self.rate:g}"
+
+
+def linear_rates(most: float, blocks: int) -> list[float]:
+    """A rate for each block, from 0 in the first to ``most`` in the last."""
+    return [most * number / max(1, blocks - 1) for number in range(blocks)]

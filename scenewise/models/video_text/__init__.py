@@ -1,0 +1,1 @@
+"""Networks that put videos and words into one space, or answer in words."""
