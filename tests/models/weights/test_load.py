@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from scenewise.models import create_model, load_pretrained, load_weights, save_p
 from scenewise.models.registry import created_as
 from scenewise.models.weights.checkpoint import read_checkpoint
 
-WRAPPINGS = {
+WRAPPINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "bare": lambda state: state,
     "state_dict": lambda state: {"state_dict": state, "epoch": 3},
     "data parallel": lambda state: {"state_dict": {f"module.{k}": v for k, v in state.items()}},
@@ -77,7 +78,7 @@ def test_shards_are_joined(tmp_path: Path, network: nn.Module) -> None:
     state = network.state_dict()
     half = len(state) // 2
     parts = [dict(list(state.items())[:half]), dict(list(state.items())[half:])]
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number, part in enumerate(parts, 1):
         name = f"model-0000{number}-of-00002.safetensors"
         save_file(part, folder / name)
