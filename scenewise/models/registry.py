@@ -26,6 +26,9 @@ if TYPE_CHECKING:  # torch is loaded with the network that is built, not with th
 PLUGINS = "scenewise.models"  # the group of entry points
 FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.c3d:CARDS",
+    "scenewise.models.cards.timesformer:CARDS",
+    "scenewise.models.cards.video_swin:CARDS",
+    "scenewise.models.cards.vivit:CARDS",
 )
 
 
