@@ -104,7 +104,8 @@ class PatchEmbed(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) to (B, H / P * W / P, D)."""
-        return rearrange(self.proj(pictures), "b d h w -> b (h w) d")
+        maps: Tensor = self.proj(pictures)
+        return rearrange(maps, "b d h w -> b (h w) d")
 
 
 class TimeSformer(VideoBackbone):

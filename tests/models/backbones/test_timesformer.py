@@ -161,7 +161,7 @@ def test_a_folder_of_the_hub_says_its_options(tmp_path: Path) -> None:
 
 
 def test_other_numbers_of_frames_and_sizes_are_loaded_as_grids(tmp_path: Path) -> None:
-    """Half as many frames and twice the side: every entry of the tables stands for its own place."""
+    """Half as many frames and twice the side: every entry of a table keeps its place."""
     small = filled(create_model("timesformer_tiny"))
     torch.save(small.state_dict(), tmp_path / "small.pth")
     large = create_model("timesformer_tiny", num_frames=4, size=128)
