@@ -28,6 +28,9 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.c3d:CARDS",
     "scenewise.models.cards.i3d:CARDS",
     "scenewise.models.cards.s3d:CARDS",
+    "scenewise.models.cards.timesformer:CARDS",
+    "scenewise.models.cards.video_swin:CARDS",
+    "scenewise.models.cards.vivit:CARDS",
 )
 
 

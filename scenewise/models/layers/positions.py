@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from scenewise.errors import NetworkError
+
 
 def sine_positions(length: int, width: int, *, base: float = 10_000.0) -> Tensor:
     """The table of Vaswani et al. 2017, (length, width): sines at even places, cosines at odd."""
@@ -37,9 +39,15 @@ def resize_line(table: Tensor, length: int, mode: str = "nearest") -> Tensor:
 def resize_grid(table: Tensor, grid: tuple[int, int], *, marks: int, mode: str) -> Tensor:
     """A learned table (1, marks + H * W, D) of a square grid for another ``grid`` of patches.
 
-    The first ``marks`` rows stand for tokens without a place, such as [CLS], and stay.
+    The first ``marks`` rows stand for tokens without a place, such as [CLS], and stay. Raises
+    NetworkError where the rest is no square.
     """
-    old = math.isqrt(table.shape[1] - marks)
+    old = math.isqrt(max(0, table.shape[1] - marks))
+    if marks + old * old != table.shape[1]:
+        raise NetworkError(
+            f"A table of {table.shape[1] - marks} places is no square grid, so it cannot become "
+            f"{grid[0]} x {grid[1]}; give weights of a network that saw squares."
+        )
     if (old, old) == grid:
         return table
     fixed, square = table[:, :marks], table[:, marks:]

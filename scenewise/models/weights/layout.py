@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from scenewise.models.weights.checkpoint import State
 
@@ -23,6 +23,15 @@ class Identified:
 
     name: str
     options: Mapping[str, Any]
+
+
+@runtime_checkable
+class AdaptsState(Protocol):
+    """A network that takes weights of another size, or of pictures, as was published for it."""
+
+    def adapt_state(self, state: State) -> State:
+        """Tensors by our own names, in the shapes that this network has; others as they are."""
+        ...
 
 
 def _keep(state: State) -> State:

@@ -23,7 +23,7 @@ from scenewise.models.registry import (
     resolve,
 )
 from scenewise.models.weights.checkpoint import Checkpoint, State, read_checkpoint
-from scenewise.models.weights.layout import Identified, Layout
+from scenewise.models.weights.layout import AdaptsState, Identified, Layout
 from scenewise.models.weights.own import OWN, own_identity
 
 _NAMED = 3  # keys that a message quotes
@@ -95,6 +95,8 @@ def _load(network: nn.Module, checkpoint: Checkpoint, *, strict: bool) -> LoadRe
         # our own names without a config.json are a layout as well
         converted = (OWN, checkpoint.state)
     layout, state = converted
+    if isinstance(network, AdaptsState):
+        state = network.adapt_state(state)
     wanted = network.state_dict()
     mismatched = sorted(
         key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape
