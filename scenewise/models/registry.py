@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # torch is loaded with the network that is built, not with th
 PLUGINS = "scenewise.models"  # the group of entry points
 FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.c3d:CARDS",
+    "scenewise.models.cards.clip4clip:CARDS",
+    "scenewise.models.cards.xclip_retrieval:CARDS",
 )
 
 

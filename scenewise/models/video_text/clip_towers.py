@@ -69,7 +69,7 @@ VIT_L_14 = ClipSize(
     text_layers=12,
 )
 TINY = ClipSize(
-    embed_dim=64,
+    embed_dim=128,
     image_size=64,
     patch_size=16,
     vision_width=128,
@@ -114,6 +114,8 @@ class SelfAttention(nn.Module):
             three=3,
             h=self.heads,
         )
+        if mask is not None and mask.dtype != torch.bool:
+            mask = mask.to(query.dtype)  # under autocast they may differ
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
         output: Tensor = self.out_proj(rearrange(mixed, "b h n d -> b n (h d)"))
         return output
@@ -137,12 +139,12 @@ class FeedForward(nn.Module):
 class ResidualBlock(nn.Module):
     """Attention and feed-forward, a norm ahead of each."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.attn = SelfAttention(width, heads)
-        self.ln_1 = nn.LayerNorm(width)
+        self.ln_1 = nn.LayerNorm(width, eps)
         self.mlp = FeedForward(width)
-        self.ln_2 = nn.LayerNorm(width)
+        self.ln_2 = nn.LayerNorm(width, eps)
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
         """Tokens (B, N, D) to (B, N, D); ``mask`` and ``causal`` as of SelfAttention."""
@@ -154,10 +156,10 @@ class ResidualBlock(nn.Module):
 class Transformer(nn.Module):
     """A row of blocks, with the keys ``resblocks.N.*``."""
 
-    def __init__(self, width: int, layers: int, heads: int) -> None:
+    def __init__(self, width: int, layers: int, heads: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.width = width
-        self.resblocks = nn.ModuleList(ResidualBlock(width, heads) for _ in range(layers))
+        self.resblocks = nn.ModuleList(ResidualBlock(width, heads, eps) for _ in range(layers))
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
         """Tokens (B, N, D) to (B, N, D); ``mask`` and ``causal`` as of SelfAttention."""
@@ -205,7 +207,10 @@ class VisionTower(nn.Module):
                 f"this CLIP takes pictures of 3 x {self.size} x {self.size}, "
                 f"got {tuple(images.shape[1:])}"
             )
-        patches = self.patches(images)
+        return self.place(self.patches(images))
+
+    def place(self, patches: Tensor) -> Tensor:
+        """Patches (B, N, D) behind the class token, with their positions, (B, 1 + N, D)."""
         first = self.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         tokens: Tensor = self.ln_pre(torch.cat([first, patches], 1) + self.positional_embedding)
         return tokens
