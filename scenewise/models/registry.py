@@ -27,6 +27,7 @@ PLUGINS = "scenewise.models"  # the group of entry points
 FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.c3d:CARDS",
     "scenewise.models.cards.clip4clip:CARDS",
+    "scenewise.models.cards.xclip:CARDS",
     "scenewise.models.cards.xclip_retrieval:CARDS",
 )
 

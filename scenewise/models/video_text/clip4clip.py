@@ -204,7 +204,7 @@ class CLIP4Clip(VideoTextModel):
         mask = None
         if video.mask is not None:  # the sentence is always there
             mask = repeat(F.pad(video.mask, (1, 0), value=True), "b n -> (a b) n", a=texts)
-        scores = self.similarity_dense(self.cross(pairs, mask))
+        scores: Tensor = self.similarity_dense(self.cross(pairs, mask))
         return rearrange(scores, "(a b) 1 -> a b", b=videos)
 
     def loss(self, similarity: Tensor) -> Tensor:
