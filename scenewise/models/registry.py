@@ -31,6 +31,9 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.timesformer:CARDS",
     "scenewise.models.cards.video_swin:CARDS",
     "scenewise.models.cards.vivit:CARDS",
+    "scenewise.models.cards.clip4clip:CARDS",
+    "scenewise.models.cards.xclip:CARDS",
+    "scenewise.models.cards.xclip_retrieval:CARDS",
 )
 
 

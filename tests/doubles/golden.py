@@ -108,12 +108,12 @@ def perturbed_groups(network: nn.Module) -> list[str]:
 
 
 def perturb(network: nn.Module, name: str, by: float = 0.1) -> None:
-    """Change one parameter by a tenth of its own size, in directions that follow no pattern.
+    """Change one parameter by a tenth of its own size, in directions that its name gives.
 
-    A pattern may be what a network cannot see: a norm takes off what all channels have in common.
+    Directions in a pattern would shift all channels alike, which a layer norm takes away again.
     """
     parameter = network.get_parameter(name)
     with torch.no_grad():
         flat = parameter.view(-1)
-        signs = torch.from_numpy(uniform(name, tuple(flat.shape))).sign()
+        signs = torch.from_numpy(np.sign(uniform(f"perturb {name}", tuple(flat.shape))))
         flat += signs * by * flat.abs().mean().clamp(min=1e-3)
