@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from seeded import seeded_state
+from seeded import seeded_state, uniform
 from torch import Tensor, nn
 
 from scenewise.models.registry import created_as, model_card
@@ -107,11 +107,17 @@ def perturbed_groups(network: nn.Module) -> list[str]:
     return list(groups.values())
 
 
-def perturb(network: nn.Module, name: str, by: float = 0.1) -> None:
-    """Change one parameter by a tenth of its own size, in alternating directions."""
+def perturb(network: nn.Module, name: str, by: float = 0.1, *, scattered: bool = False) -> None:
+    """Change one parameter by a tenth of its own size, in alternating directions.
+
+    ``scattered`` takes directions that follow no pattern: where rows alternate alike, every output
+    moves by the same, and a norm behind it takes that out.
+    """
     parameter = network.get_parameter(name)
     with torch.no_grad():
         flat = parameter.view(-1)
         signs = torch.ones_like(flat)
         signs[1::2] = -1.0
+        if scattered:
+            signs = torch.from_numpy(uniform(name, tuple(flat.shape))).sign()
         flat += signs * by * flat.abs().mean().clamp(min=1e-3)
