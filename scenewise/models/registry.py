@@ -27,6 +27,8 @@ PLUGINS = "scenewise.models"  # the group of entry points
 FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.c3d:CARDS",
     "scenewise.models.cards.mmt:CARDS",
+    "scenewise.models.cards.videobert:CARDS",
+    "scenewise.models.cards.videoclip:CARDS",
 )
 
 
