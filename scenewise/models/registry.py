@@ -29,6 +29,7 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.mmt:CARDS",
     "scenewise.models.cards.videobert:CARDS",
     "scenewise.models.cards.videoclip:CARDS",
+    "scenewise.models.cards.i3d:CARDS",
 )
 
 
