@@ -30,6 +30,7 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.videobert:CARDS",
     "scenewise.models.cards.videoclip:CARDS",
     "scenewise.models.cards.i3d:CARDS",
+    "scenewise.models.cards.s3d:CARDS",
 )
 
 

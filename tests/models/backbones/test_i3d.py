@@ -67,13 +67,13 @@ def test_parity_of_a_small_odd_clip(rgb: I3D) -> None:
 
 
 def test_parity_is_lost_by_any_change(rgb: I3D) -> None:
-    """Of every parameter of the stem and of the first and last block; one of each other's."""
+    """Of every parameter of the stem and of the last block; one of each other block."""
     wanted = golden("i3d_rgb").outputs["map"]
     small = seeded_input("small", (1, 5, 3, 33, 45))
     names = [name for name, _ in rgb.named_parameters() if not name.startswith("logits")]
-    whole = ("Conv3d", "Mixed_3b", "Mixed_5c")
+    whole = ("Conv3d", "Mixed_5c")
     chosen = [name for name in names if name.startswith(whole) or "b1b.conv3d" in name]
-    assert len(chosen) == 3 * 3 + 2 * 18 + 7
+    assert len(chosen) == 3 * 3 + 18 + 8
     for name in chosen:
         kept = rgb.get_parameter(name).detach().clone()
         perturb(rgb, name)
