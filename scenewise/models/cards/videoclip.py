@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scenewise.models.cards.card import Card
+from scenewise.models.cards.card import Card, Input
 
+_PIXELS = Input(frames=60, size=224, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), seconds=2.0)
 _VIDEOCLIP = Card(
     name="videoclip",
     family="videoclip",
@@ -18,11 +19,16 @@ _VIDEOCLIP = Card(
     code="facebookresearch/fairseq",
     licence="CC-BY-NC",
     proof="the official code, over the BERT of transformers 5",
-    parameters=176_242_176,
+    parameters=185_912_976,
+    multiply_adds=70_624_435_968,
+    input=_PIXELS,
     text_length=63,
     layouts="scenewise.models.video_text.videoclip:LAYOUTS",
     notes=(
-        "takes S3D's vectors of 512 numbers, as trained on HowTo100M, one a second, 32 at most",
+        "a second is 30 frames and one vector of S3D as trained on HowTo100M; 32 seconds at most",
+        "takes such vectors of 512 numbers as well as clips; with pixels=False, them alone",
+        "S3D's weights are published apart, by antoine77340/S3D_HowTo100M, and stay frozen",
+        "multiply_adds are those of two seconds of video",
         "checkpoint_best.pt also holds settings that are never unpickled: save its 'model' alone",
         "the poolers of both BERTs, which nothing reads, are left out",
         "the README says CC-BY-NC without a version, of the majority of the repository",
@@ -36,7 +42,9 @@ CARDS = (
         summary="VideoCLIP with two narrow layers on each side",
         builder="scenewise.models.video_text.videoclip:videoclip_tiny",
         licence="none published",
-        parameters=276_992,
+        parameters=432_330,
+        multiply_adds=49_094_552,
+        input=replace(_PIXELS, frames=8, size=64),
         text_length=64,
         tiny=True,
     ),

@@ -7,7 +7,7 @@ a second, become words of a tree of centroids; text and video stand in one seque
 
 There is no official code and there are no weights: this is the paper as a recipe, with weights
 of BERT to begin with. Text has BERT's first type, video its second, which the paper leaves open.
-It knows no tokenizer. Masking and the objectives are in ``videobert_pretraining``.
+It knows no tokenizer. Masking and the objectives are in ``videobert_objectives``.
 """
 
 from __future__ import annotations

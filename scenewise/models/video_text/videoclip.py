@@ -6,8 +6,13 @@ as trained on HowTo100M; six layers of BERT read the seconds, twelve read the wo
 are averaged over all states but that of [CLS], and compared by their dot product, without norm or
 temperature.
 
-It reads ready-made vectors, or clips where it carries an extractor. It knows no tokenizer (the
-published one is bert-base-uncased, [CLS] and [SEP] around).
+It reads ready-made vectors, or clips where it carries S3D, whose weights are published apart:
+
+    model = create_model("videoclip")
+    model.load_state_dict(load_pretrained("checkpoint_best.pt").state_dict(), strict=False)
+    model.extractor.load_state_dict(load_pretrained("s3d_howto100m.pth").state_dict())
+
+It knows no tokenizer (the published one is bert-base-uncased, [CLS] and [SEP] around).
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from scenewise.models.backbones.backbone import VideoBackbone
+from scenewise.models.backbones.s3d import s3d_howto100m, s3d_tiny
 from scenewise.models.layers.bert import Bert, BertSize, initialise
 from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.weights.checkpoint import State
@@ -138,7 +144,7 @@ class VideoCLIP(VideoTextModel):
             clips, mask = self._extract(clips, mask)
         if clips.ndim != 3 or clips.shape[2] != self.num_features:
             raise ValueError(
-                f"VideoCLIP takes vectors (B, T, {self.num_features}) or clips (B, T, C, H, W), "
+                f"VideoCLIP takes vectors (B, T, {self.num_features}) or clips (B, T, 3, H, W), "
                 f"got {tuple(clips.shape)}"
             )
         if clips.shape[1] > self.longest:
@@ -173,23 +179,33 @@ def _mean(states: Tensor, real: Tensor) -> Tensor:
 
 
 def videoclip(
+    pixels: bool = True,
     num_video_layers: int = 6,
     num_text_layers: int = 12,
     longest: int = 32,
     vocabulary: int = 30_522,
     dropout: float = 0.1,
 ) -> VideoCLIP:
-    """The published network: both sides begin as BERT-base, the video's with its first layers."""
+    """The published network: both sides begin as BERT-base, the video's with its first layers.
+
+    ``pixels`` False leaves S3D out: then it takes vectors alone, as its checkpoint does.
+    """
 
     def size(layers: int) -> BertSize:
         return BertSize(
             layers=layers, vocabulary=vocabulary, dropout=dropout, attention_dropout=dropout
         )
 
-    return VideoCLIP(video=size(num_video_layers), text=size(num_text_layers), longest=longest)
+    return VideoCLIP(
+        video=size(num_video_layers),
+        text=size(num_text_layers),
+        longest=longest,
+        extractor=s3d_howto100m() if pixels else None,
+    )
 
 
 def videoclip_tiny(
+    pixels: bool = True,
     num_video_layers: int = 2,
     num_text_layers: int = 2,
     longest: int = 16,
@@ -197,7 +213,7 @@ def videoclip_tiny(
     vocabulary: int = 1000,
     dropout: float = 0.0,
 ) -> VideoCLIP:
-    """64 dimensions, two layers on both sides."""
+    """64 dimensions, two layers on both sides, four frames a second; its marks are 2 and 3."""
 
     def size(layers: int) -> BertSize:
         return BertSize(
@@ -217,6 +233,8 @@ def videoclip_tiny(
         features=num_features,
         longest=longest,
         marks=(2, 3),
+        extractor=s3d_tiny(num_classes=num_features) if pixels else None,
+        frames_per_second=4,
     )
 
 
@@ -237,6 +255,7 @@ def _identify(state: State, _config: Config) -> Identified | None:
     return Identified(
         "videoclip",
         {
+            "pixels": False,
             "num_video_layers": layers[0],
             "num_text_layers": layers[1],
             "vocabulary": int(words.shape[0]),

@@ -65,7 +65,7 @@ class Means(VideoBackbone):
 
 
 def tiny() -> VideoCLIP:
-    network = create_model("videoclip_tiny")
+    network = create_model("videoclip_tiny", pixels=False)
     assert isinstance(network, VideoCLIP)
     return network.eval()
 
@@ -85,7 +85,7 @@ def with_extractor() -> VideoCLIP:
 
 @pytest.fixture(scope="module")
 def official() -> nn.Module:
-    network = create_model("videoclip_tiny", num_features=512).eval()
+    network = create_model("videoclip_tiny", pixels=False, num_features=512).eval()
     assert load_official(network, golden("videoclip").state()) == "official"
     return network
 
@@ -115,7 +115,7 @@ def test_parity_is_lost_by_any_change(official: nn.Module) -> None:
 def test_it_takes_the_names_of_the_official_checkpoint(prefix: str) -> None:
     """With the prefix that fairseq saves them by, and the tables of places of old versions."""
     with torch.device("meta"):
-        network = create_model("videoclip")
+        network = create_model("videoclip", pixels=False)
     assert_takes_keys(network, "videoclip_base")
     keys = {prefix + key for key in read_keys("videoclip_base", "full")}
     keys |= {f"{prefix}text_encoder.embeddings.position_ids"}
@@ -126,12 +126,12 @@ def test_it_takes_the_names_of_the_official_checkpoint(prefix: str) -> None:
 
 def test_a_checkpoint_says_how_deep_it_is(tmp_path: Path) -> None:
     with torch.device("meta"):
-        network = create_model("videoclip", num_video_layers=3, num_text_layers=4)
+        network = create_model("videoclip", pixels=False, num_video_layers=3, num_text_layers=4)
     state = {f"mmmodel.{key}": value for key, value in network.state_dict().items()}
     identified = LAYOUTS[0].identify(state, {})
     assert identified is not None
     assert identified.name == "videoclip"
-    wanted = {"num_video_layers": 3, "num_text_layers": 4, "vocabulary": 30_522}
+    wanted = {"pixels": False, "num_video_layers": 3, "num_text_layers": 4, "vocabulary": 30_522}
     assert identified.options == wanted
 
 
@@ -251,3 +251,41 @@ def test_it_exports_and_runs_in_bfloat16() -> None:
     inputs = seeded_input("vectors", (2, 4, 32)), seeded_ids("ids", (2, 6), 1000)
     assert_exports(Pairs(tiny()), *inputs)
     assert_runs_in_bfloat16(Pairs(tiny()), *(item[:1] for item in inputs))
+
+
+def test_the_tiny_one_reads_clips_by_its_own_s3d() -> None:
+    network = create_model("videoclip_tiny").eval()
+    assert isinstance(network, VideoCLIP)
+    clips = seeded_input("clips", (2, 8, 3, 64, 64))
+    video = network.encode_video(clips)
+    assert video.tokens is not None
+    assert video.tokens.shape == (2, 2, 64)
+    assert network.extractor is not None
+    vectors = torch.stack([network.extractor(clips[:, :4]), network.extractor(clips[:, 4:])], dim=1)
+    torch.testing.assert_close(network.encode_video(vectors).pooled, video.pooled)
+
+
+def test_the_checkpoint_loads_beside_an_s3d_of_its_own(tmp_path: Path) -> None:
+    """As the module's docstring says: the transformer from one file, S3D from another."""
+    published = create_model("videoclip_tiny", pixels=False)
+    torch.save(
+        {"model": {f"mmmodel.{key}": value for key, value in published.state_dict().items()}},
+        tmp_path / "checkpoint_best.pt",
+    )
+    whole = create_model("videoclip_tiny").eval()
+    loaded = load_pretrained(tmp_path / "checkpoint_best.pt", "videoclip_tiny", pixels=False)
+    report = whole.load_state_dict(loaded.state_dict(), strict=False)
+    assert report.unexpected_keys == []
+    assert all(key.startswith("extractor.") for key in report.missing_keys)
+    assert isinstance(whole, VideoCLIP)
+    vectors = seeded_input("vectors", (1, 4, 32))
+    assert isinstance(published, VideoCLIP)
+    torch.testing.assert_close(
+        whole.encode_video(vectors).pooled, published.eval().encode_video(vectors).pooled
+    )
+    with torch.device("meta"):
+        full = create_model("videoclip")
+        s3d = create_model("s3d_howto100m")
+    assert isinstance(full, VideoCLIP)
+    assert full.extractor is not None
+    assert full.extractor.state_dict().keys() == s3d.state_dict().keys()

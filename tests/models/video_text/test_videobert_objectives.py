@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scenewise.models import create_model
 from scenewise.models.video_text.videobert import JointTokens, VideoBERT
-from scenewise.models.video_text.videobert_pretraining import (
+from scenewise.models.video_text.videobert_objectives import (
     IGNORED,
     PretrainingLosses,
     hide_tokens,
