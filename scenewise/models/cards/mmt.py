@@ -34,6 +34,7 @@ _MSRVTT = Card(
     ),
     notes=(
         "takes streams of seven experts' features with their times, never pixels",
+        "its .pth also hold settings that are never unpickled: save their state_dict alone",
         "the poolers of both BERTs, which nothing reads, are left out",
         "the repository's results differ a little from the paper's",
         "licence of the repository, which names none for the weights alone",

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from golden import largest_difference, perturb, perturbed_groups
-from network_checks import assert_exports, assert_gradients_flow, assert_runs_in_bfloat16
+from network_checks import (
+    assert_exports,
+    assert_gradients_are_right,
+    assert_gradients_flow,
+    assert_runs_in_bfloat16,
+)
 from seeded import seeded_ids, seeded_input, seeded_state
 from torch import Tensor, nn
 
@@ -15,7 +20,8 @@ from benchmarks.reference.videobert import SMALL, call_ours, call_theirs, joint_
 from scenewise.errors import NetworkError, UsageError
 from scenewise.models import create_model, load_pretrained, load_weights
 from scenewise.models.video_text.video_words import fit_video_words
-from scenewise.models.video_text.videobert import JointTokens, VideoBERT
+from scenewise.models.layers.bert import BertSize
+from scenewise.models.video_text.videobert import JointTokens, Pooler, Predictions, VideoBERT
 
 ALIKE = 1e-4
 WORDS = 17  # 16 of the tree, and [>]
@@ -248,6 +254,14 @@ def test_every_parameter_learns(network: VideoBERT) -> None:
         name for name, _ in Joint(network).named_parameters() if name.endswith("self.key.bias")
     ]
     assert_gradients_flow(Joint(network), joint_inputs()[0], except_for=silent)
+
+
+def test_gradients_of_its_heads_are_right() -> None:
+    torch.manual_seed(0)
+    states = torch.randn(2, 3, 4)
+    assert_gradients_are_right(Pooler(4), states)
+    heads = Predictions(BertSize(width=4, heads=2), words=3, video_words=2)
+    assert_gradients_are_right(heads, states, torch.randn(3, 4), torch.randn(2, 4))
 
 
 def test_it_exports_and_runs_in_bfloat16(network: VideoBERT) -> None:
