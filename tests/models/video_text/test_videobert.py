@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from benchmarks.reference.videobert import SMALL, call_ours, call_theirs, joint_state, theirs
 from scenewise.errors import NetworkError, UsageError
 from scenewise.models import create_model, load_pretrained, load_weights
-from scenewise.models.video_text.video_words import fit_video_words
 from scenewise.models.layers.bert import BertSize
+from scenewise.models.video_text.video_words import fit_video_words
 from scenewise.models.video_text.videobert import JointTokens, Pooler, Predictions, VideoBERT
 
 ALIKE = 1e-4
