@@ -34,6 +34,11 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.clip4clip:CARDS",
     "scenewise.models.cards.xclip:CARDS",
     "scenewise.models.cards.xclip_retrieval:CARDS",
+    "scenewise.models.cards.mmt:CARDS",
+    "scenewise.models.cards.videobert:CARDS",
+    "scenewise.models.cards.videoclip:CARDS",
+    "scenewise.models.cards.i3d:CARDS",
+    "scenewise.models.cards.s3d:CARDS",
 )
 
 
