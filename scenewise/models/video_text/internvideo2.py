@@ -15,17 +15,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scenewise.models.backbones.internvideo2 import SIZES, EncoderOptions, InternVideo2
 from scenewise.models.backbones.internvideo2_layouts import TEACHERS, size_of
+from scenewise.models.video_text.contrast import LEAST, contrast, cosines, keep_above
 from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.video_text.internvideo2_text import MobileCLIPText
 from scenewise.models.weights.checkpoint import State
 from scenewise.models.weights.layout import Config, Identified, Layout
-
-_TEMPERATURE = 0.01  # at the start, and the least
 
 
 class InternVideo2VideoText(VideoTextModel):
@@ -44,7 +42,7 @@ class InternVideo2VideoText(VideoTextModel):
             nn.LayerNorm(options.embed_dim), nn.Linear(options.embed_dim, self.embed_dim)
         )
         self.text_encoder = text
-        self.temp = nn.Parameter(torch.tensor(_TEMPERATURE))
+        self.temp = nn.Parameter(torch.tensor(LEAST))
         if frozen:
             for name, parameter in self.named_parameters():
                 pooling = name.startswith("vision_encoder.clip_projector.")
@@ -67,23 +65,12 @@ class InternVideo2VideoText(VideoTextModel):
     def similarity(self, text: Features, video: Features) -> Tensor:
         """Cosines over the temperature, (texts, videos)."""
         if self.training:
-            # of the values alone, as published: a temperature below its least comes back
-            self.temp.data.clamp_(min=_TEMPERATURE)
-        cosines = F.normalize(text.pooled, dim=-1) @ F.normalize(video.pooled, dim=-1).T
-        return cosines / self.temp
+            keep_above(self.temp)
+        return cosines(text.pooled, video.pooled) / self.temp
 
     def loss(self, similarity: Tensor, groups: Tensor | None = None) -> Tensor:
-        """Mean cross-entropy of both directions, (B, B) to a number.
-
-        ``groups`` (B,) are numbers of films: rows with the same number belong together, and each
-        is the answer in equal parts. None: the diagonal alone.
-        """
-        if groups is None:
-            targets = torch.eye(len(similarity), device=similarity.device)
-        else:
-            targets = (groups[:, None] == groups).to(similarity.dtype)
-        targets = targets / targets.sum(dim=1, keepdim=True)
-        return (F.cross_entropy(similarity, targets) + F.cross_entropy(similarity.T, targets)) / 2.0
+        """As ``contrast`` says; ``groups`` are films, whose texts and clips belong together."""
+        return contrast(similarity, groups)
 
 
 def _model(
