@@ -39,6 +39,8 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.videoclip:CARDS",
     "scenewise.models.cards.i3d:CARDS",
     "scenewise.models.cards.s3d:CARDS",
+    "scenewise.models.cards.internvideo2:CARDS",
+    "scenewise.models.cards.viclip:CARDS",
 )
 
 
