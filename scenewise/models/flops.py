@@ -24,7 +24,7 @@ from scenewise.models.cards.card import Card
 from scenewise.models.registry import create_model, model_card, options_of
 
 Shape = tuple[int, ...]
-_CHANNELS = {"rgb": 3, "bgr": 3, "flow": 2}
+_CHANNELS: dict[str, int] = {"rgb": 3, "bgr": 3, "flow": 2, "rgb+flow": 5}
 # products of activations with activations; those with weights are addmm, mm and convolution
 _PRODUCTS = ("bmm", "baddbmm", "_scaled_dot_product")
 
@@ -145,12 +145,12 @@ def builder_at(
 def example_inputs(card: Card, frames: int | None, size: int | None) -> list[Tensor]:
     """One example of zeros as the card says: clips (1, T, C, H, W), then ids (1, L) of a text.
 
-    An audio network's are spectra (1, T, mel bins), with ``frames`` and ``size``.
+    An audio network's are spectra (1, bins, T): ``size`` bins and ``frames``.
     """
     assert card.input is not None  # looked at by the callers
     frames, size = frames or card.input.frames, size or card.input.size
     if card.input.channels == "mel":
-        return [torch.zeros(1, frames, size)]
+        return [torch.zeros(1, size, frames)]
     clips = torch.zeros(1, frames, _CHANNELS[card.input.channels], size, size)
     if card.text_length is None:
         return [clips]
