@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from scenewise.cli import network_costs
 from scenewise.cli.options import (
     DeviceOption,
     DryRunOption,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="List, show and prepare encoders.", no_args_is_help=True, rich_markup_mode=None
 )
+network_costs.register(app)
 BYTES_PER_PARAMETER = 4  # weights are published as float32
 
 NameArgument = Annotated[

@@ -41,6 +41,7 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.s3d:CARDS",
     "scenewise.models.cards.internvideo2:CARDS",
     "scenewise.models.cards.viclip:CARDS",
+    "scenewise.models.cards.dual_encoder:CARDS",
 )
 
 
