@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # torch is loaded with the network that is built, not with th
 PLUGINS = "scenewise.models"  # the group of entry points
 FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.c3d:CARDS",
+    "scenewise.models.cards.i3d:CARDS",
 )
 
 

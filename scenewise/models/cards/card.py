@@ -24,7 +24,7 @@ class Input:
     size: int  # pixels, a square
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    channels: Literal["rgb", "bgr", "flow", "mel"] = "rgb"
+    channels: Literal["rgb", "bgr", "flow", "rgb+flow", "mel"] = "rgb"
     resize_shortest: int | None = None  # the short edge before the centre is cut; None: just covers
     seconds: float | None = None  # what the published clip spans; None where nobody says
 
