@@ -27,6 +27,11 @@ PLUGINS = "scenewise.models"  # the group of entry points
 FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.c3d:CARDS",
     "scenewise.models.cards.i3d:CARDS",
+    "scenewise.models.cards.x3d:CARDS",
+    "scenewise.models.cards.tsm:CARDS",
+    "scenewise.models.cards.cnn_rnn:CARDS",
+    "scenewise.models.cards.two_branch:CARDS",
+    "scenewise.models.cards.audio_cnn:CARDS",
 )
 
 
