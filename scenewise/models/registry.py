@@ -42,6 +42,11 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.internvideo2:CARDS",
     "scenewise.models.cards.viclip:CARDS",
     "scenewise.models.cards.dual_encoder:CARDS",
+    "scenewise.models.cards.x3d:CARDS",
+    "scenewise.models.cards.tsm:CARDS",
+    "scenewise.models.cards.cnn_rnn:CARDS",
+    "scenewise.models.cards.two_branch:CARDS",
+    "scenewise.models.cards.audio_cnn:CARDS",
 )
 
 
