@@ -106,24 +106,27 @@ def pixels_of(card: Card, options: Mapping[str, Any], name: str) -> Pixels:
     """
     wanted = card.input
     if wanted is None or wanted.channels not in ("rgb", "bgr"):
-        what = "features" if wanted is None else {"flow": "optical flow", "mel": "sound"}.get(
-            wanted.channels, wanted.channels
+        what = (
+            "features"
+            if wanted is None
+            else {"flow": "optical flow", "mel": "sound"}.get(wanted.channels, wanted.channels)
         )
         raise EncoderError(
             f"{name}: {card.name} takes {what}, not the pictures of a video, so it cannot look at "
             "one; take a network that does (scenewise models show NAME says what it takes)."
         )
-    size = next((options[key] for key in _SIZE_OPTIONS if _is_count(options.get(key))), wanted.size)
+    size = options.get(size_option(options))
+    side = size if _is_count(size) else wanted.size
     frames = options.get("num_frames")
     shortest = wanted.resize_shortest
     return Pixels(
         frames=frames if _is_count(frames) else wanted.frames,
         target=Target(
-            size,
-            size,
+            side,
+            side,
             "crop",
             # another size than the published one keeps the published margin
-            None if shortest is None else round(shortest * size / wanted.size),
+            None if shortest is None else round(shortest * side / wanted.size),
             # those that grew out of CLIP resize as it does
             "bicubic" if card.kind == "video-text" else "bilinear",
         ),
@@ -132,6 +135,11 @@ def pixels_of(card: Card, options: Mapping[str, Any], name: str) -> Pixels:
         channels="bgr" if wanted.channels == "bgr" else "rgb",
         seconds=wanted.seconds or CLIP_SECONDS,
     )
+
+
+def size_option(options: Mapping[str, Any]) -> str:
+    """How a network calls the side of its pictures, in pixels."""
+    return next((name for name in _SIZE_OPTIONS if name in options), _SIZE_OPTIONS[0])
 
 
 def own_hashes(checkpoint: Checkpoint) -> Identity:
@@ -170,7 +178,7 @@ def _text(folder: Path, config: dict[str, Any]) -> TextSettings:
     if not good:
         raise EncoderError(
             f"{folder}: text of config.json may hold lower (true or false), pad_id and length "
-            f"(whole numbers), such as {{\"lower\": true, \"length\": 32}}; got {text!r}."
+            f'(whole numbers), such as {{"lower": true, "length": 32}}; got {text!r}.'
         )
     return TextSettings(lower, pad, length)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from einops import rearrange
@@ -77,6 +77,20 @@ class TextSide(nn.Module):
     def forward(self, input_ids: Tensor) -> Tensor:
         """``input_ids`` (B, L) int64; returns (B, D) float32 of length 1."""
         return F.normalize(self.network.encode_text(input_ids).pooled, dim=-1)
+
+
+class PooledSide(nn.Module):
+    """One side of a video-text model as the toolkit has it: pixels or ids to pooled vectors."""
+
+    def __init__(self, network: VideoTextModel, side: Literal["video", "text"]) -> None:
+        super().__init__()
+        self.network = network
+        self.side = side
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Clips (B, T, 3, H, W), normalised, or ids (B, L), to (B, D)."""
+        encode = self.network.encode_video if self.side == "video" else self.network.encode_text
+        return encode(inputs).pooled
 
 
 def load_sides(folder: Path, name: str) -> Sides:
@@ -179,9 +193,7 @@ class _Sizes(TorchDispatchMode):
         super().__init__()
         self.largest = 0
 
-    def __torch_dispatch__(
-        self, func: Any, _types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
         results = func(*args, **(kwargs or {}))
         for result in results if isinstance(results, tuple | list) else (results,):
             if isinstance(result, Tensor):

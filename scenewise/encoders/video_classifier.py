@@ -34,6 +34,7 @@ from scenewise.encoders.runtimes import Session, batches, open_session
 from scenewise.encoders.spec import FloatArray, Report, RuntimeName
 from scenewise.errors import EncoderError, UsageError
 from scenewise.media.target import Target
+from scenewise.models.registry import list_models
 
 VIDEO_SIDE = "video.onnx"
 DESCRIPTION = "classifier.json"
@@ -143,8 +144,11 @@ def _check_name(name: str) -> None:
             f"scenewise models convert {name} FOLDER."
         )
     if path is None or not (path.is_dir() or is_hub_name(name)):
+        what = "is one of the registry, without weights"
+        if name not in list_models():
+            what = "is neither a folder nor a hub name"
         raise UsageError(
-            f"The network {name!r} is neither a folder nor a hub name; give a folder that "
+            f"The network {name!r} {what}; give a folder that "
             "scenewise models convert wrote, one in Hugging Face layout, or a name such as "
             f"{EXAMPLE}."
         )

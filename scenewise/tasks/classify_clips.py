@@ -109,9 +109,7 @@ def _default_count(duration: float, seconds: float, over_time: bool) -> int:
     return min(covering, MOST_CLIPS) if over_time else CLIPS
 
 
-def _said(
-    starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64], frames: int
-) -> str:
+def _said(starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64], frames: int) -> str:
     """How much of the video the answer stands on."""
     seconds = float((ends - starts).max())
     pictures = "1 frame" if frames == 1 else f"{frames} frames"
