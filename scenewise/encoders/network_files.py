@@ -18,6 +18,7 @@ from scenewise.encoders.huggingface_config import read_json
 from scenewise.encoders.network_folder import (
     CONFIG,
     TOKENIZER,
+    building,
     is_network_folder,
     pixels_of,
     size_option,
@@ -130,9 +131,11 @@ def convert_checkpoint(
     if tokenizer is not None and not tokenizer.is_file():
         raise UsageError(f"{tokenizer} is not a file; give the tokenizer.json of the text side.")
     own = _folder_of(source)
-    made, report = load_reported(
-        source if own is None else own, network, strict=not partial, **dict(options or {})
-    )
+    asked = dict(options or {})
+    with building(source, asked):
+        made, report = load_reported(
+            source if own is None else own, network, strict=not partial, **asked
+        )
     if tokenizer is None and own is not None and (own / TOKENIZER).is_file():
         tokenizer = own / TOKENIZER
     config = read_json(own / CONFIG) if own is not None else {}
@@ -168,19 +171,21 @@ def _network(source: str, random: bool, frames: int | None, size: int | None) ->
 
     there = bool(source) and expand_user(source).exists()
     if not random and (there or source not in list_models()):
-        network = load_pretrained(source)
+        with building(source, {}):
+            network = load_pretrained(source)
         made = created_as(network)
         asked = _asked(made.name, frames, size)
         if asked.items() <= dict(made.options).items():
             return network
-        return load_pretrained(source, made.name, **asked)
+        with building(source, asked):
+            return load_pretrained(source, made.name, **asked)
     if not random:
         raise UsageError(
             f"{source} is the name of a network, which has no weights: name a checkpoint, or say "
             "--random for fresh weights."
         )
     asked = _asked(source, frames, size)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), building(source, asked):
         torch.manual_seed(_SEED)
         return create_model(source, **asked).eval()
 

@@ -3,7 +3,7 @@
 It reads ``config.json`` and cards; it loads no network and no torch. The format itself is
 ``models.weights.own``'s, whose settings may also say how the text side reads words:
 
-    {"format": "scenewise", "network": "clip4clip_base", "options": {"num_frames": 12},
+    {"format": "scenewise", "network": "timesformer_base", "options": {"num_frames": 8},
      "labels": ["abseiling", …], "text": {"lower": true, "pad_id": 0, "length": 32}}
 """
 
@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard
 
 from scenewise.encoders.cache import file_sha256
 from scenewise.encoders.hub import Checkpoint
 from scenewise.encoders.huggingface_config import Triple, read_json
 from scenewise.encoders.identity import Identity
-from scenewise.errors import EncoderError
+from scenewise.errors import EncoderError, UsageError, first_line
 from scenewise.media.target import Target
 from scenewise.models.cards.card import Card
 from scenewise.models.registry import model_card
@@ -142,6 +143,19 @@ def size_option(options: Mapping[str, Any]) -> str:
     return next((name for name in _SIZE_OPTIONS if name in options), _SIZE_OPTIONS[0])
 
 
+@contextmanager
+def building(what: str, options: Mapping[str, Any]) -> Iterator[None]:
+    """What a builder raises for a value that it does not take becomes a UsageError."""
+    try:
+        yield
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError, KeyError) as error:
+        chosen = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        raise UsageError(
+            f"{what} cannot be made{f' with {chosen}' if chosen else ''}: {first_line(error)}. "
+            "See scenewise models show for its options."
+        ) from error
+
+
 def own_hashes(checkpoint: Checkpoint) -> Identity:
     """What vectors depend on: network, options, card and weights; and the text side's settings.
 
@@ -183,12 +197,12 @@ def _text(folder: Path, config: dict[str, Any]) -> TextSettings:
     return TextSettings(lower, pad, length)
 
 
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_count(value: object) -> bool:
-    return _is_whole(value) and cast(int, value) > 0
+def _is_count(value: object) -> TypeGuard[int]:
+    return _is_whole(value) and value > 0
 
 
 def _triple(values: Sequence[float]) -> Triple:

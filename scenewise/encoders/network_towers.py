@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from scenewise.encoders.network_folder import Pixels
+from scenewise.encoders.network_folder import Pixels, building
 from scenewise.errors import EncoderError, first_line
 from scenewise.models.backbones.backbone import VideoBackbone
 from scenewise.models.registry import create_model, options_of
@@ -95,13 +95,16 @@ class PooledSide(nn.Module):
 
 def load_sides(folder: Path, name: str) -> Sides:
     """The network of a folder with its weights. Raises NetworkError, EncoderError."""
-    return _checked(load_pretrained(folder), name)
+    with building(name, {}):
+        network = load_pretrained(folder)
+    return _checked(network, name)
 
 
 def bare_sides(network: str, options: dict[str, Any], name: str) -> Sides:
     """The same without weights: what its sizes are, at no cost."""
-    with torch.device("meta"):
-        return _checked(create_model(network, **options), name)
+    with torch.device("meta"), building(name, options):
+        made = create_model(network, **options)
+    return _checked(made, name)
 
 
 def _checked(network: nn.Module, name: str) -> Sides:
@@ -186,11 +189,11 @@ def logit_scale(network: VideoTextModel, pixels: Pixels, ids: Tensor) -> float |
     return slope if slope > 0 and math.isfinite(slope) and straight else None
 
 
-class _Sizes(TorchDispatchMode):
+class _Sizes(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own has no types
     """Remembers the bytes of the largest result of any step, attention's scores among them."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.largest = 0
 
     def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -13,14 +13,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from scenewise.config import expand_user
 from scenewise.encoders.hub import canonical_name, is_hub_name
-from scenewise.encoders.huggingface_config import Triple, read_json
+from scenewise.encoders.huggingface_config import read_json
 from scenewise.encoders.identity import Identity, Looked, short_hash
 from scenewise.encoders.network_folder import (
     CONFIG,
@@ -235,10 +235,10 @@ def _as_processed(pixels: Pixels, source: Path) -> Pixels:
     mean, std = settings.get("image_mean"), settings.get("image_std")
     if not (plain and _is_triple(mean) and _is_triple(std) and min(std) > 0):
         return pixels
-    return replace(pixels, mean=cast(Triple, tuple(mean)), std=cast(Triple, tuple(std)))
+    return replace(pixels, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
 
 
-def _is_triple(values: object) -> bool:
+def _is_triple(values: object) -> TypeGuard[list[float]]:
     return (
         isinstance(values, list)
         and len(values) == 3

@@ -1,12 +1,13 @@
 """Networks whose answers are known by construction: they see the mean colour of a clip.
 
-A test registers them by ``registry.FAMILIES``, as a package of somebody else would by its entry
-point. Pixels come in as (value - 0.5) / 0.5: a colour is a corner of the cube -1..1.
+A test registers them (``registered``), as a package of somebody else would by its entry point.
+Pixels come in as (value - 0.5) / 0.5: a colour is a corner of the cube -1..1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,8 @@ class ToyVideoText(VideoTextModel):
 
     def __init__(self, num_frames: int, size: int, exact: bool, scale: float) -> None:
         super().__init__()
+        if size > 64:
+            raise ValueError(f"a toy sees no more than 64 pixels, got {size}")
         self.embed_dim = 3
         self.pooled_ranks = exact
         self.index_note = "" if exact else NOTE
@@ -68,10 +71,12 @@ class ToyBackbone(VideoBackbone):
         self.head = nn.Linear(3, num_classes) if num_classes else nn.Identity()
 
     def features(self, clips: Tensor) -> Tensor:
-        return self.colours(clips.mean(dim=(1, 3, 4)))
+        features: Tensor = self.colours(clips.mean(dim=(1, 3, 4)))
+        return features
 
     def forward(self, clips: Tensor) -> Tensor:
-        return self.head(self.features(clips))
+        logits: Tensor = self.head(self.features(clips))
+        return logits
 
 
 class ToyFeatures(ToyVideoText):
@@ -126,10 +131,12 @@ CARDS = (
 )
 
 
-@pytest.fixture
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def registered() -> Iterator[None]:
     """The toys are in the registry."""
-    monkeypatch.setattr(registry, "FAMILIES", (*registry.FAMILIES, "toy_networks:CARDS"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "FAMILIES", (*registry.FAMILIES, "toy_networks:CARDS"))
+        yield
 
 
 def write_tokenizer(path: Path) -> Path:
@@ -172,6 +179,3 @@ def write_classifier(
             network.head.weight.copy_(3.0 * torch.tensor([RED, GREEN, BLUE]))
             network.head.bias.zero_()
     return save_pretrained(network, folder, labels=labels)
-
-
-Writer = Callable[..., Path]
