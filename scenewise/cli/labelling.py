@@ -60,6 +60,23 @@ def classify(
             metavar="NAME", help="A classifier that was trained or taught.", show_default=False
         ),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A network with a classifier: a folder, or a Hugging Face name.",
+            show_default=False,
+        ),
+    ] = None,
+    clips: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole_number(1, 4096),
+            metavar="N",
+            help="With --model: clips that are looked at. Default: 5.",
+            show_default=False,
+        ),
+    ] = None,
     template: Annotated[
         str | None,
         typer.Option(
@@ -88,24 +105,29 @@ def classify(
 ) -> None:
     """Say which of some labels fit a video.
 
-    Labels are asked of the encoder without any training, or of a trained classifier. The figure
-    is the probability of a label among those that were given.
+    Labels are asked of the encoder without any training, or of a trained classifier, or of a
+    network with classes of its own. The figure is the probability of a label among those that
+    were given.
     """
     out = Output.start(json=json or jsonl, quiet=quiet, verbose=verbose)
-    if [labels, label_set, classifier].count(None) != 2:
-        raise UsageError("give --labels, --label-set or --classifier; one of the three.")
+    if [labels, label_set, classifier, model].count(None) != 3:
+        raise UsageError("give --labels, --label-set, --classifier or --model; one of the four.")
+    if model is not None and encoder is not None:
+        raise UsageError("--model needs no encoder; leave --encoder out.")
     wanted: Labels = {
         "labels": labels,
         "label_set": label_set,
         "classifier": classifier,
         "template": template,
+        "model": model,
+        "clips": clips,
         "top_k": top_k,
         "over_time": over_time,
     }
     settings = settings_of(library=library, device=device, threads=threads)
     answers: list[Classification] = []
     failed: list[Failure] = []
-    if classifier is None:
+    if classifier is None:  # of --model, the library only says which video a name means
         opened = open_for_video(settings, encoder)
     else:  # it is the library's, and so is its encoder
         opened = open_library(settings, encoder=encoder, create=True)

@@ -1,15 +1,17 @@
-"""``scenewise models``: which encoders there are, what one is, and preparing it beforehand.
+"""``scenewise models``: which encoders and networks there are, what one is, and preparing it.
 
-It reads options and prints; what an encoder is, its card and the encoder itself say.
+It reads options and prints; what an encoder is, its card and the encoder itself say. The commands
+for the toolkit's networks are ``networks``'.
 """
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from scenewise.cli import network_costs
+from scenewise.cli import network_costs, networks
 from scenewise.cli.options import (
     DeviceOption,
     DryRunOption,
@@ -19,6 +21,7 @@ from scenewise.cli.options import (
     settings_of,
 )
 from scenewise.cli.output import Output, byte_size, printable
+from scenewise.config import expand_user
 from scenewise.errors import EncoderError, UnknownEncoderError
 
 if TYPE_CHECKING:
@@ -28,13 +31,19 @@ if TYPE_CHECKING:
     from scenewise.encoders.spec import EncoderSpec
 
 app = typer.Typer(
-    help="List, show and prepare encoders.", no_args_is_help=True, rich_markup_mode=None
+    help="List, show, prepare and convert networks.", no_args_is_help=True, rich_markup_mode=None
 )
 network_costs.register(app)
 BYTES_PER_PARAMETER = 4  # weights are published as float32
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="concept, a folder, or a Hugging Face name.")
+]
+ShownArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="concept, a folder, a Hugging Face name, or a network's name."
+    ),
 ]
 RuntimeOption = Annotated[
     Literal["onnxruntime", "openvino", "torch"] | None,
@@ -44,54 +53,76 @@ RuntimeOption = Annotated[
 
 @app.command("list")
 def list_models(
+    pattern: Annotated[
+        str, typer.Argument(metavar="[PATTERN]", help="Names to list, such as 'timesformer*'.")
+    ] = "*",
+    kind: Annotated[
+        Literal["encoder", "backbone", "video-text", "audio"] | None,
+        typer.Option("--kind", help="Only those of one kind.", show_default=False),
+    ] = None,
     runtime: RuntimeOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """List encoders that are known to work.
+    """List encoders, and the networks of the toolkit.
 
-    Other checkpoints of these families work as well, by their folder or Hugging Face name.
+    Other checkpoints of the encoders' families work as well, by their folder or Hugging Face name.
+    A network becomes an encoder with weights: see models convert.
     """
     from scenewise.encoders.cards import list_cards
 
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     settings = settings_of(runtime=runtime)
-    entries = [(card, prepared(card.name, settings)) for card in list_cards()]
+    cards = [card for card in list_cards() if kind in (None, "encoder")]
+    entries = [
+        (card, prepared(card.name, settings)) for card in cards if fnmatchcase(card.name, pattern)
+    ]
+    found = networks.find_networks(pattern, kind)
     if out.json:
         shapes = [{**card.to_dict(), "prepared": ready} for card, ready in entries]
-        out.document({"encoders": shapes})
+        out.document({"encoders": shapes, "networks": [card.to_dict() for card in found]})
         return
-    out.table(
-        ("name", "prepared", "weights", "licence", "languages", "what it is"),
-        [
-            (
-                card.name,
-                "yes" if ready else "no",
-                f"{byte_size(weights_size(card))}{', installed' if card.embedded else ''}",
-                ", ".join(card.licences),
-                ", ".join(card.languages),
-                card.summary,
-            )
-            for card, ready in entries
-        ],
+    if not entries and not found:
+        out.note("no encoder and no network is called so")
+    if entries:
+        out.table(
+            ("name", "prepared", "weights", "licence", "languages", "what it is"),
+            [_row_of(card, ready) for card, ready in entries],
+        )
+    if found:
+        out.table(networks.HEADINGS, [networks.row_of(card) for card in found])
+
+
+def _row_of(card: Card, ready: bool) -> tuple[str, ...]:
+    return (
+        card.name,
+        "yes" if ready else "no",
+        f"{byte_size(weights_size(card))}{', installed' if card.embedded else ''}",
+        ", ".join(card.licences),
+        ", ".join(card.languages),
+        card.summary,
     )
 
 
 @app.command("show")
 def show_model(
-    name: NameArgument,
+    name: ShownArgument,
     runtime: RuntimeOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Show what an encoder is, and whether it is prepared.
+    """Show what an encoder or network is, and whether it is prepared.
 
     Downloads nothing: of a Hugging Face name that is not on this machine, only the card is known.
     """
     out = Output.start(json=json, quiet=quiet, verbose=verbose)
     settings = settings_of(runtime=runtime)
+    network = None if expand_user(name).is_dir() else networks.find_network(name)
+    if network is not None:
+        networks.show_network(network, out)
+        return
     if is_audio(name, settings):
         _show_audio(name, settings, out)
         return
@@ -145,6 +176,10 @@ def prepare_model(
         out.document({"name": name, "prepared": True, "spec": spec.to_dict()})
     else:
         out.result(f"{printable(name)}: prepared")
+
+
+app.command("export")(networks.export)
+app.command("convert")(networks.convert)
 
 
 def _prepare_pictures(name: str, settings: Settings, out: Output) -> EncoderSpec:
@@ -230,8 +265,8 @@ def find_spec(name: str, settings: Settings, card: Card | None) -> EncoderSpec |
 
     try:
         return describe(name, runtime=settings.runtime, cache_dir=settings.cache)
-    except UnknownEncoderError:
-        raise
+    except UnknownEncoderError as error:
+        raise UnknownEncoderError(f"{error} {networks.nearest_network(name)}") from None
     except EncoderError:
         if card is None:
             raise

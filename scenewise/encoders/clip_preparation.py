@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenewise.encoders.cache import cached_folder, find_folder
 from scenewise.encoders.hub import Checkpoint, canonical_name
 from scenewise.encoders.huggingface_config import CheckpointConfig, read_config, read_licence
-from scenewise.encoders.identity import Identity, look_at, remembered, short_hash
+from scenewise.encoders.identity import Identity, short_hash
+from scenewise.encoders.preparation import Preparation
 from scenewise.encoders.spec import EncoderSpec, Report, RuntimeName
 from scenewise.encoders.tokens import TOKENIZER, TextTokens, write_tokenizer
 from scenewise.errors import EncoderError
@@ -65,22 +65,8 @@ def prepared_checkpoint(
     Raises UnknownEncoderError, and EncoderError where the checkpoint cannot be used.
     """
     name = canonical_name(name)
-    root = cache_dir / "clip"
-    identity = None if look_again else remembered(root, name)
-    if identity is not None:
-        found = find_folder(root, _key(identity, runtime))
-        if found is not None:
-            return _read(found, name, runtime)
-    looked = look_at(root, name, read_config, progress)
-    identity, checkpoint = looked.identity, looked.checkpoint
-    folder = cached_folder(
-        root,
-        _key(identity, runtime),
-        lambda folder: _build(folder, checkpoint, identity, runtime, progress),
-        thorough=look_again,
-        progress=progress,
-    )
-    return _read(folder, name, runtime)
+    preparation = _preparation(runtime, cache_dir, progress)
+    return _read(preparation.make(name, progress, look_again=look_again), name, runtime)
 
 
 def describe(name: str, *, runtime: RuntimeName, cache_dir: Path) -> EncoderSpec:
@@ -90,22 +76,29 @@ def describe(name: str, *, runtime: RuntimeName, cache_dir: Path) -> EncoderSpec
     ``prepared_checkpoint`` does, and EncoderError for a hub name that is not on this machine.
     """
     name = canonical_name(name)
-    root = cache_dir / "clip"
-    identity = remembered(root, name)
-    if identity is not None:
-        found = find_folder(root, _key(identity, runtime))
-        if found is not None:
-            return _read(found, name, runtime).spec
-    looked = look_at(root, name, read_config, None, local_files_only=True)
+    preparation = _preparation(runtime, cache_dir, None)
+    found = preparation.find(name)
+    if found is not None:
+        return _read(found, name, runtime).spec
+    looked = preparation.look(name, None, local_files_only=True)
     spec = _spec(looked.checkpoint, read_config(looked.checkpoint.folder), looked.identity)
     return dataclasses.replace(spec, name=name, runtime=runtime)
 
 
 def is_prepared(name: str, *, runtime: RuntimeName, cache_dir: Path) -> bool:
     """Whether the name led to a content before, and that lies whole in the cache."""
-    root = cache_dir / "clip"
-    identity = remembered(root, canonical_name(name))
-    return identity is not None and find_folder(root, _key(identity, runtime)) is not None
+    return _preparation(runtime, cache_dir, None).find(canonical_name(name)) is not None
+
+
+def _preparation(runtime: RuntimeName, cache_dir: Path, progress: Report | None) -> Preparation:
+    return Preparation(
+        root=cache_dir / "clip",
+        key=lambda identity: _key(identity, runtime),
+        check=read_config,
+        build=lambda folder, looked: _build(
+            folder, looked.checkpoint, looked.identity, runtime, progress
+        ),
+    )
 
 
 def _revision(identity: Identity) -> str:

@@ -136,7 +136,8 @@ def _family(folder: Path, config: dict[str, Any]) -> Family:
             return family
     raise EncoderError(
         f"{folder}: config.json says model_type {kind!r}; allowed: {', '.join(FAMILIES)}, each "
-        "with its image side and its text side. Choose such a checkpoint."
+        "with its image side and its text side. Choose such a checkpoint; one of a network that "
+        "scenewise models list names becomes an encoder by scenewise models convert."
     )
 
 

@@ -36,6 +36,11 @@ class Looked:
     checkpoint: Checkpoint
 
 
+def identity_of(checkpoint: Checkpoint) -> Identity:
+    """The hashes of a checkpoint in Hugging Face layout."""
+    return Identity(checkpoint.image_hash(), checkpoint.text_hash())
+
+
 def remembered(root: Path, name: str) -> Identity | None:
     """What the (canonical) name led to the last time; None where that may no longer hold."""
     try:
@@ -59,18 +64,19 @@ def look_at(
     *,
     local_files_only: bool = False,
     example: str = EXAMPLE,
+    hashes: Callable[[Checkpoint], Identity] = identity_of,
 ) -> Looked:
     """Find the files, download where needed, hash them, and remember the result.
 
     ``check`` raises for another kind of network, before gigabytes are hashed. ``example`` is a name
-    of the kind that is meant.
+    of the kind that is meant. ``hashes`` makes the identity of files that were found.
     """
     checkpoint = resolve(
         name, progress=progress, local_files_only=local_files_only, example=example
     )
     check(checkpoint.folder)
     stamps = checkpoint.stamps()
-    identity = Identity(checkpoint.image_hash(), checkpoint.text_hash())
+    identity = hashes(checkpoint)
     entry = {
         "name": name,
         "image_hash": identity.content_hash,

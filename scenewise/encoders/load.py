@@ -5,7 +5,8 @@ it is asked for. A family is a class with ``load``, ``prepare`` and ``describe``
 
     "concept"          the embedded default: scenewise.encoders.concept
     a folder           a checkpoint in Hugging Face layout: scenewise.encoders.clip
-    "owner/name"       the same from the hub, which the user names and so allows
+                       or in our own format: scenewise.encoders.network
+    "owner/name"       the former from the hub, which the user names and so allows
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Protocol, cast
 
 from scenewise.config import expand_user
 from scenewise.encoders.hub import is_hub_name
+from scenewise.encoders.network_folder import is_network_folder
 from scenewise.encoders.spec import Encoder, EncoderSpec, Report
 from scenewise.errors import UnknownEncoderError
 
@@ -23,6 +25,7 @@ CONCEPT = "concept"
 FAMILIES = {  # "module:class", imported when asked for
     CONCEPT: "scenewise.encoders.concept:ConceptEncoder",
     "clip": "scenewise.encoders.clip:ClipEncoder",
+    "network": "scenewise.encoders.network:NetworkEncoder",
 }
 
 
@@ -58,7 +61,7 @@ class Family(Protocol):
 
     @classmethod
     def describe(cls, name: str, *, runtime: str, cache_dir: Path) -> EncoderSpec:
-        """The spec, at once: no session, no torch, no download."""
+        """The spec, at once: no session, no weights, no download."""
         ...
 
     @classmethod
@@ -120,12 +123,15 @@ def is_prepared(name: str, *, runtime: str = "onnxruntime", cache_dir: Path | No
 def _family(name: str) -> type[Family]:
     if name == CONCEPT:
         place = FAMILIES[CONCEPT]
+    elif name and is_network_folder(expand_user(name)):
+        place = FAMILIES["network"]
     elif (name and expand_user(name).is_dir()) or is_hub_name(name):
         place = FAMILIES["clip"]
     else:
         raise UnknownEncoderError(
             f"The encoder {name!r} is unknown; allowed: {CONCEPT}, a folder with a checkpoint in "
-            "Hugging Face layout, or a hub name such as google/siglip2-base-patch16-224."
+            "Hugging Face layout or of scenewise models convert, or a hub name such as "
+            "google/siglip2-base-patch16-224."
         )
     module, _, attribute = place.partition(":")
     return cast(type[Family], getattr(importlib.import_module(module), attribute))

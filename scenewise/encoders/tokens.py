@@ -104,6 +104,38 @@ def write_tokenizer(folder: Path, config: CheckpointConfig, path: Path) -> None:
     tokenizer.save(str(path))
 
 
+def write_plain_tokenizer(
+    source: Path, path: Path, *, length: int | None, lower: bool, pad_id: int | None
+) -> tuple[int, int]:
+    """Write ``tokenizer.json`` of a network of our own with length, padding and case fixed.
+
+    ``length`` None is the file's own, ``pad_id`` None the file's own, else 0. Returns the length
+    and the largest id. Raises EncoderError where no length is known.
+    """
+    tokenizer = _load(source)
+    cut: dict[str, Any] = tokenizer.truncation or {}
+    padding: dict[str, Any] = tokenizer.padding or {}
+    positions = length or cut.get("max_length") or padding.get("length")
+    if not positions:
+        raise EncoderError(
+            f"{source.parent}: nobody says how many tokens the text side takes; write "
+            '"text": {"length": 32} into config.json.'
+        )
+    pad = int(padding.get("pad_id", 0)) if pad_id is None else pad_id
+    if lower:
+        own = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+    tokenizer.enable_truncation(max_length=positions)
+    tokenizer.enable_padding(
+        length=positions,
+        direction=str(padding.get("direction") or "right").lower(),
+        pad_id=pad,
+        pad_token=tokenizer.id_to_token(pad) or "[PAD]",
+    )
+    tokenizer.save(str(path))
+    return positions, max(pad, *tokenizer.get_vocab(with_added_tokens=True).values())
+
+
 def _clean(
     tokenizer: tokenizers.Tokenizer, config: CheckpointConfig, settings: dict[str, Any]
 ) -> None:

@@ -7,12 +7,12 @@ of one batch and of the clips that are not complete yet, and nothing else of the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from scenewise.encoders.spec import Concepts, Encoder, WindowFeatures
+from scenewise.encoders.spec import Concepts, WindowFeatures
 from scenewise.encoders.vectors import unit
 from scenewise.errors import UnreadableMediaError
 from scenewise.index.arrays import join
@@ -25,6 +25,14 @@ BATCH_BYTES = 16 << 20  # of pixels in one call of the encoder
 BATCH_WINDOWS = 32
 
 Picture = npt.NDArray[np.uint8]
+
+
+class EncodesWindows(Protocol):
+    """The part of an encoder that is needed here."""
+
+    def encode_windows(self, frames: Picture) -> WindowFeatures:
+        """Frames (B, T, H, W, 3) uint8 RGB to B windows."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ class WindowBuilder:
     window longer instead of a second one. A frame that could not be decoded makes no window.
     """
 
-    def __init__(self, encoder: Encoder, plan: WindowPlan) -> None:
+    def __init__(self, encoder: EncodesWindows, plan: WindowPlan) -> None:
         self._encoder = encoder
         self._plan = plan
         # where the n-th frame goes: its place in the flattened (N, T) plan

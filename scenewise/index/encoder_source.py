@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from scenewise.config import Settings, expand_user
 from scenewise.encoders.spec import Encoder, EncoderSpec
@@ -19,6 +19,9 @@ from scenewise.errors import EncoderMismatchError
 from scenewise.index.calibration import Calibrator
 from scenewise.index.catalog import Generation
 from scenewise.index.worker import EncoderFactory
+
+if TYPE_CHECKING:  # who searches needs none
+    from scenewise.encoders.video_classifier import VideoClassifier
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +94,19 @@ class EncoderSource:
             if self._calibrated is None or self._calibrated[0] is not encoder:
                 self._calibrated = (encoder, Calibrator(encoder))
             return self._calibrated[1]
+
+    def video_classifier(self, name: str) -> VideoClassifier:
+        """A network that classifies clips, prepared first where it is not."""
+        from scenewise.encoders.video_classifier import load_video_classifier
+
+        return load_video_classifier(
+            name,
+            runtime=self._settings.runtime,
+            device=self._settings.device,
+            threads=self.threads,
+            cache_dir=self._settings.cache,
+            progress=logger.info,
+        )
 
     def factory(self, spec: EncoderSpec) -> EncoderFactory:
         """What a worker process calls to have the same encoder, with threads of its own."""

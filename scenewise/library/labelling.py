@@ -22,6 +22,8 @@ class Labels(TypedDict, total=False):
     label_set: str | Path | None
     classifier: str | None
     template: str | None
+    model: str | None
+    clips: int | None
     top_k: int
     over_time: bool
 
@@ -33,12 +35,14 @@ class Labelling(LibraryCore):
         """Which labels fit a video: a path, or a file name or id of the library.
 
         Exactly one of ``labels`` (a list, or words with commas between them), ``label_set``
-        (kinetics400, ucf101, hmdb51, or a text file) and ``classifier`` (a trained one) says what
-        is asked. ``template`` is what the encoder is asked for each label, with ``{}`` for the
-        label (None: what suits the encoder). ``top_k`` labels are given (5); with ``over_time``
-        also segments of the whole video.
+        (kinetics400, ucf101, hmdb51, or a text file), ``classifier`` (a trained one) and ``model``
+        (a network with a classifier: a folder, or a name of the hub) says what is asked.
+        ``template`` is what the encoder is asked for each label, with ``{}`` for the label (None:
+        what suits the encoder). ``clips`` is how many clips of a video a ``model`` looks at (None:
+        5, and with ``over_time`` as many as cover it). ``top_k`` labels are given (5); with
+        ``over_time`` also segments of the whole video.
 
-        Raises UsageError, MediaError, EncoderError, EncoderMismatchError.
+        Raises UsageError, MediaError, EncoderError, NetworkError, EncoderMismatchError.
 
         >>> library.classify("park.mp4", labels=["a dog", "a cat"]).labels[0]    # doctest: +SKIP
         Label(name='a dog', probability=0.93)
@@ -76,13 +80,21 @@ class Labelling(LibraryCore):
 
         labels, named = wanted.get("labels"), wanted.get("label_set")
         name, template = wanted.get("classifier"), wanted.get("template")
+        model, clips = wanted.get("model"), wanted.get("clips")
         top_k, over_time = wanted.get("top_k", 5), wanted.get("over_time", False)
-        if [labels, named, name].count(None) != 2:
+        if [labels, named, name, model].count(None) != 3:
             raise UsageError(
-                "give the labels, or a set of them, or a trained classifier; one of the three."
+                "give the labels, or a set of them, or a trained classifier, or a network with "
+                "one; one of the four."
             )
         if top_k < 1:
             raise UsageError(f"top_k = {top_k} is not allowed; give 1 or more.")
+        if model is not None:
+            if template is not None:
+                raise UsageError("a network's classes ask no words; leave the template out.")
+            return self._by_network(model, clips, top_k, over_time)
+        if clips is not None:
+            raise UsageError("clips are counted for a network with a classifier alone (model).")
         if name is not None:
             if template is not None:
                 raise UsageError("a trained classifier asks no words; leave the template out.")
@@ -113,5 +125,21 @@ class Labelling(LibraryCore):
             own = load_classifier(self._opened(), name, seen.encoder.spec)
             encoder = seen.encoder.spec.name
             return classify_trained(seen.footage, own, encoder, top_k=top_k, over_time=over_time)
+
+        return label
+
+    def _by_network(
+        self, name: str, clips: int | None, top_k: int, over_time: bool
+    ) -> Callable[[str | Path], Classification]:
+        from scenewise.tasks.classify_clips import check_clips, classify_clips
+
+        check_clips(clips)
+        classifier = self._source.video_classifier(name)  # says now what is wrong with it
+
+        def label(video: str | Path) -> Classification:
+            path, video_id = self._file_of(video)
+            return classify_clips(
+                path, video_id, classifier, clips=clips, top_k=top_k, over_time=over_time
+            )
 
         return label

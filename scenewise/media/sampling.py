@@ -138,6 +138,30 @@ def clip_windows(
             return windows
 
 
+def uniform_clips(
+    duration: float, count: int, frames: int, window_seconds: float
+) -> list[ClipWindow]:
+    """``count`` windows of ``window_seconds`` evenly from the first moment to the last.
+
+    A single one lies in the middle. A video no longer than a window is one window, cut at its
+    end. Instants are the centres of ``frames`` equal segments of a window.
+    """
+    _check(duration, count)
+    _check(duration, frames)
+    if not (math.isfinite(window_seconds) and window_seconds > 0):
+        raise UsageError(f"window_seconds is above 0, got {window_seconds}.")
+    room = duration - window_seconds
+    if room <= _EPSILON_SECONDS:
+        return [ClipWindow(0.0, duration, tuple(_centres(0.0, duration, frames)))]
+    starts = [room / 2] if count == 1 else [room * n / (count - 1) for n in range(count)]
+    return [
+        ClipWindow(
+            start, start + window_seconds, tuple(_centres(start, start + window_seconds, frames))
+        )
+        for start in starts
+    ]
+
+
 def _centres(start: float, end: float, count: int) -> list[float]:
     step = (end - start) / count
     return [start + (number + 0.5) * step for number in range(count)]

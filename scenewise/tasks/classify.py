@@ -79,7 +79,7 @@ class Classification:
 
     video_id: str
     path: str
-    source: str  # "labels", a set, a file, or "classifier NAME"
+    source: str  # "labels", a set, a file, "classifier NAME" or "network NAME"
     encoder: str
     labels: tuple[Label, ...]  # best first
     found: bool | None = None
@@ -176,7 +176,7 @@ class ZeroShot:
             path=footage.path,
             source=self.labels.source,
             encoder=self._encoder.spec.name,
-            labels=_best(self.labels.names, probabilities, top_k),
+            labels=best_labels(self.labels.names, probabilities, top_k),
             found=self._found(best, float(pooled[best])),
             why=self._encoder.explain(query, footage.features),
             segments=segments(footage, softmax(logits), self.labels.names) if over_time else (),
@@ -225,7 +225,7 @@ def classify_trained(
         spans = zip(footage.starts.tolist(), footage.ends.tolist(), curve.tolist(), strict=True)
         return replace(answer, values=tuple(spans))
     shares = classifier.probabilities(whole)[0]
-    answer = replace(answer, labels=_best(classifier.labels, shares, top_k))
+    answer = replace(answer, labels=best_labels(classifier.labels, shares, top_k))
     if not over_time:
         return answer
     rows = classifier.probabilities(footage.features)
@@ -318,6 +318,9 @@ def best_path(evidence: Array, change_cost: Array) -> npt.NDArray[np.int64]:
     return path
 
 
-def _best(names: Sequence[str], probabilities: FloatArray | Array, top_k: int) -> tuple[Label, ...]:
+def best_labels(
+    names: Sequence[str], probabilities: FloatArray | Array, top_k: int
+) -> tuple[Label, ...]:
+    """The ``top_k`` names with the largest probabilities (L,), best first."""
     order = np.argsort(-np.asarray(probabilities, np.float64), kind="stable")[:top_k]
     return tuple(Label(names[number], float(probabilities[number])) for number in order)

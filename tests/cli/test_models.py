@@ -14,6 +14,7 @@ from scenewise.cli.main import main
 from scenewise.encoders import hub, load
 from scenewise.encoders.cards import list_cards
 from scenewise.encoders.spec import EncoderSpec
+from scenewise.models.registry import list_model_cards
 
 HUB_NAME = "google/siglip2-base-patch16-224"
 
@@ -34,12 +35,14 @@ def answer(capfd: pytest.CaptureFixture[str], *arguments: str) -> Any:
 
 
 def test_every_card_is_listed(empty_cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    entries = answer(capfd, "models", "list")["encoders"]
+    listed = answer(capfd, "models", "list")
+    entries, networks = listed["encoders"], [card.name for card in list_model_cards()]
     assert [entry["name"] for entry in entries] == [card.name for card in list_cards()]
     assert not any(entry["prepared"] for entry in entries)
     assert main(["models", "list"]) == 0
     lines = [line.split("\t") for line in capfd.readouterr().out.splitlines()]
-    assert [line[0] for line in lines] == [card.name for card in list_cards()]
+    assert [line[0] for line in lines] == [*(card.name for card in list_cards()), *networks]
+    assert [entry["name"] for entry in listed["networks"]] == networks
     assert lines[0][1:4] == ["no", "109.5 MB, installed", "Apache-2.0"]
     assert not empty_cache.exists()
 

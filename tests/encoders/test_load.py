@@ -26,7 +26,7 @@ def recorder(family: str) -> type:
 @pytest.fixture(autouse=True)
 def families(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("recorded_families")
-    for family in ("concept", "clip"):
+    for family in ("concept", "clip", "network"):
         setattr(module, family, recorder(family))
         monkeypatch.setitem(load.FAMILIES, family, f"recorded_families:{family}")
     monkeypatch.setitem(sys.modules, "recorded_families", module)
@@ -78,6 +78,21 @@ def test_which_family_answers(
     answer: Any = load.describe(name)
     assert answer[0] == family
     assert answer[2] == name
+
+
+def test_a_folder_in_our_own_format_is_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "config.json").write_text('{"format": "scenewise"}', "utf-8")
+    (tmp_path / "owner" / "other").mkdir(parents=True)  # reads like a name of the hub
+    (tmp_path / "owner" / "other" / "config.json").write_text('{"model_type": "clip"}', "utf-8")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text("{", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    names = ("made", "owner/other", "broken")
+    families = [load.describe(name)[0] for name in names]  # type: ignore[index]
+    assert families == ["network", "clip", "clip"]
 
 
 def test_the_cache_comes_from_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

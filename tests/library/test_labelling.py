@@ -49,8 +49,8 @@ def test_a_file_that_breaks_does_not_end_the_others(films: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({}, "one of the three"),
-        ({"labels": "a,b", "label_set": "ucf101"}, "one of the three"),
+        ({}, "one of the four"),
+        ({"labels": "a,b", "label_set": "ucf101"}, "one of the four"),
         ({"labels": "a"}, "two or more labels"),
         ({"labels": "a,a"}, "twice"),
         ({"labels": "a,b", "top_k": 0}, "top_k"),

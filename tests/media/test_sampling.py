@@ -148,3 +148,31 @@ def test_values_that_are_none_are_refused(call: object) -> None:
     assert callable(call)
     with pytest.raises(UsageError):
         call()
+
+
+@given(DURATIONS, COUNTS, st.integers(1, 16), st.floats(0.1, 60))
+def test_clips_lie_evenly_from_the_first_moment_to_the_last(
+    duration: float, count: int, frames: int, seconds: float
+) -> None:
+    clips = sampling.uniform_clips(duration, count, frames, seconds)
+    for clip in clips:
+        assert clip.end - clip.start == pytest.approx(min(seconds, duration))
+        assert len(clip.times) == frames
+        assert clip.start < clip.times[0]
+        assert clip.times[-1] < clip.end
+    if seconds >= duration:
+        assert len(clips) == 1, "all would be the same"
+    else:
+        assert len(clips) in (count, 1)  # a room of nothing counts as none
+    first, last = clips[0], clips[-1]
+    assert first.start == pytest.approx(duration - last.end, abs=1e-6)
+    if len(clips) > 1:
+        assert first.start == 0
+        gaps = [after.start - before.start for before, after in pairwise(clips)]
+        assert gaps == pytest.approx([gaps[0]] * len(gaps), abs=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_clips_last_a_while(seconds: float) -> None:
+    with pytest.raises(UsageError, match="window_seconds is above 0"):
+        sampling.uniform_clips(10.0, 2, 4, seconds)

@@ -59,13 +59,20 @@ def load_pretrained(
     Raises UsageError where there is no such source, NetworkError where it cannot be read or does
     not belong to the network.
     """
+    return load_reported(source, network, strict=strict, **options)[0]
+
+
+def load_reported(
+    source: str | Path, network: str | None = None, *, strict: bool = True, **options: Any
+) -> tuple[nn.Module, LoadReport]:
+    """``load_pretrained`` with the report of what became of the tensors."""
     checkpoint = read_checkpoint(source)
     identified = _identify(checkpoint, network)
     name = network or identified.name
     merged = {**(identified.options if identified.name == name else {}), **options}
     made = create_model(name, **merged)
-    _load(made, checkpoint, strict=strict)
-    return made.eval()
+    report = _load(made, checkpoint, strict=strict)
+    return made.eval(), report
 
 
 def load_weights(network: nn.Module, source: str | Path, *, strict: bool = True) -> LoadReport:

@@ -32,12 +32,14 @@ def save_pretrained(
     *,
     labels: Sequence[str] | None = None,
     tokenizer: str | Path | None = None,
+    text: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a network that ``create_model`` made, so that ``load_pretrained`` makes it again.
 
     ``labels`` are the names of a classifier's classes, in their order; ``tokenizer`` is a
-    ``tokenizer.json`` that belongs to the text side and is copied. Files that are there are
-    replaced, the settings last. Returns the folder.
+    ``tokenizer.json`` that belongs to the text side and is copied; ``text`` says how the text side
+    reads words (``{"lower": true, "pad_id": 0, "length": 32}``). Files that are there are replaced,
+    the settings last. Returns the folder.
     """
     from safetensors.torch import save_file
 
@@ -51,14 +53,16 @@ def save_pretrained(
     config: dict[str, Any] = {"format": OWN, "network": made.name, "options": dict(made.options)}
     if labels is not None:
         config["labels"] = list(labels)
-    text = json.dumps(config, indent=1, ensure_ascii=False)  # before a file is touched
+    if text is not None:
+        config["text"] = dict(text)
+    written = json.dumps(config, indent=1, ensure_ascii=False)  # before a file is touched
     fresh = place / f".{WEIGHTS}.writing"
     save_file(state, fresh, metadata={"format": "pt"})
     fresh.replace(place / WEIGHTS)
     if tokenizer is not None and Path(tokenizer).resolve() != (place / TOKENIZER).resolve():
         shutil.copyfile(tokenizer, place / TOKENIZER)
     settings = place / ".config.json.writing"
-    settings.write_text(text, encoding="utf-8")
+    settings.write_text(written, encoding="utf-8")
     settings.replace(place / "config.json")
     flush(place)
     return place
