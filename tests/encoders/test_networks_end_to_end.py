@@ -140,7 +140,7 @@ def write_timesformer(folder: Path) -> Path:
         num_hidden_layers=4,
         num_attention_heads=3,
         intermediate_size=384,
-        id2label={number: name for number, name in enumerate(("run", "jump", "sit"))},
+        id2label=dict(enumerate(("run", "jump", "sit"))),
     )
     randomised(transformers.TimesformerForVideoClassification(config)).save_pretrained(folder)
     return folder
