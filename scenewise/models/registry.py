@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # torch is loaded with the network that is built, not with th
 PLUGINS = "scenewise.models"  # the group of entry points
 FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.c3d:CARDS",
+    "scenewise.models.cards.frozen_bilm:CARDS",
     "scenewise.models.cards.internvideo2:CARDS",
     "scenewise.models.cards.viclip:CARDS",
 )
