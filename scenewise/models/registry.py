@@ -35,6 +35,7 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.timesformer:CARDS",
     "scenewise.models.cards.vivit:CARDS",
     "scenewise.models.cards.video_swin:CARDS",
+    "scenewise.models.cards.frozen_bilm:CARDS",
     "scenewise.models.cards.internvideo2:CARDS",
     "scenewise.models.cards.videoclip:CARDS",
     "scenewise.models.cards.clip4clip:CARDS",
