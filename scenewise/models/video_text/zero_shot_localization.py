@@ -1,12 +1,13 @@
 """Where in a video a text is shown, and what is done when, without training.
 
 A video is looked at in windows. A sentence is where windows stand above a threshold. Steps and
-actions second by second as Xu et al., "VideoCLIP: Contrastive Pre-training for Zero-shot
-Video-Text Understanding", 2021 (https://arxiv.org/abs/2109.14084), ask for them: every second has
-the mean of the windows over it; in segmentation the best label, or none below a threshold; in
-step localisation the best second of each step, in order where the steps are ordered (Zhukov et
-al., "Cross-task weakly supervised learning from instructional videos", 2019,
-https://arxiv.org/abs/1903.08225). It knows scores over time; it knows no dataset.
+actions are told second by second, as Xu et al., "VideoCLIP: Contrastive Pre-training for Zero-shot
+Video-Text Understanding", 2021 (https://arxiv.org/abs/2109.14084), and its code (fairseq,
+examples/MMPT) evaluate them: every second has the mean of the windows over it. Segmentation takes
+the best label where it is more like the video than any two labels are like each other, else none.
+Step localisation takes one second for each step, in their order (Zhukov et al., "Cross-task weakly
+supervised learning from instructional videos", 2019, https://arxiv.org/abs/1903.08225). It knows
+scores over time; it knows no dataset.
 """
 
 from __future__ import annotations
@@ -149,14 +150,29 @@ def scores_by_second(scores: Tensor, spans: Sequence[Span], seconds: int) -> Ten
     return used @ scores / used.sum(dim=1, keepdim=True)
 
 
+@torch.no_grad()
+def label_threshold(model: VideoTextModel, labels: Features) -> float:
+    """The largest similarity of two different labels, VideoCLIP's threshold for ``segment``.
+
+    Labels stand in for videos here, so the model must compare one vector with one vector.
+    """
+    if labels.tokens is not None or len(labels) < 2:
+        raise UsageError(
+            f"{type(model).__name__} with {len(labels)} labels has no threshold of its own: at "
+            "least two labels are needed, as vectors; give a threshold."
+        )
+    similarity = similarity_in_blocks(model, labels, Features(labels.pooled))
+    return float(similarity.fill_diagonal_(-torch.inf).max())
+
+
 def segment(scores: Tensor, threshold: float | None = None) -> npt.NDArray[np.int64]:
     """The label (seconds,) of each second from scores (seconds, K).
 
-    The best one; ``BACKGROUND`` where that is below ``threshold`` (None: never).
+    The best one where it is above ``threshold``, else ``BACKGROUND``; None: always the best one.
     """
     best, labels = scores.max(dim=1)
     if threshold is not None:
-        labels = torch.where(best < threshold, BACKGROUND, labels)
+        labels = torch.where(best > threshold, labels, BACKGROUND)
     return np.asarray(labels.numpy(), dtype=np.int64)
 
 
@@ -169,7 +185,8 @@ def locate_steps(scores: Tensor, *, ordered: bool = False) -> list[int]:
     """The second of each step from scores (seconds, steps).
 
     The best second of each; with ``ordered`` the best sum where each step comes after the one
-    before, as a recipe has it. Raises UsageError where there are fewer seconds than steps.
+    before, as a recipe has it; VideoCLIP's code sums ``scores.log_softmax(dim=1)``. Raises
+    UsageError where there are fewer seconds than steps.
     """
     if not ordered:
         return [int(second) for second in scores.argmax(dim=0)]
@@ -198,14 +215,15 @@ def locate_steps(scores: Tensor, *, ordered: bool = False) -> list[int]:
 
 
 def step_recall(located: Sequence[int], true: Sequence[Span | None]) -> float:
-    """The share of steps whose second has its middle inside the true span; None: not shown.
+    """The share of steps whose second is one of those of the true span; None: not shown.
 
-    Steps that are not shown do not count. nan where none is.
+    The seconds of a span are all that it touches. Steps that are not shown do not count; nan
+    where none is.
     """
     if len(located) != len(true):
         raise UsageError(f"{len(located)} located steps do not go with {len(true)} true ones.")
     hits = [
-        int(span[0] <= second + 0.5 < span[1])
+        int(math.floor(span[0]) <= second < math.ceil(span[1]))
         for second, span in zip(located, true, strict=True)
         if span is not None
     ]

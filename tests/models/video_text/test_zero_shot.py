@@ -30,6 +30,7 @@ from scenewise.models.video_text.zero_shot import (
 )
 from scenewise.models.video_text.zero_shot_localization import (
     BACKGROUND,
+    label_threshold,
     locate_steps,
     scores_by_second,
     segment,
@@ -246,6 +247,15 @@ def test_actions_second_by_second(model: Plain) -> None:
     assert BACKGROUND not in segment(scores).tolist()
 
 
+def test_the_threshold_of_labels_is_their_largest_likeness() -> None:
+    labels = encode_texts(Plain(), ["cook", "cook cut", "cut fry fry fry"], tokenize)
+    assert label_threshold(Plain(), labels) == pytest.approx(0.5)
+    assert segment(torch.tensor([[0.5, 0.2], [0.4, 0.6]]), 0.5).tolist() == [BACKGROUND, 1]
+    crossing = Crossing()
+    with pytest.raises(UsageError, match="Crossing with 2 labels has no threshold"):
+        label_threshold(crossing, encode_texts(crossing, ["cook", "cut"], tokenize))
+
+
 def test_steps_in_order_are_the_best_of_all_orders() -> None:
     for seed in range(20):
         scores = seeded_input("steps", (7, 3), seed)
@@ -263,6 +273,7 @@ def test_steps_in_order_are_the_best_of_all_orders() -> None:
 
 def test_step_recall_by_hand() -> None:
     assert step_recall([0, 4, 9], [(0.0, 1.0), (5.0, 8.0), None]) == 0.5
+    assert step_recall([4, 4, 6], [(4.9, 5.2), (5.0, 6.0), (4.0, 6.0)]) == pytest.approx(1 / 3)
     assert math.isnan(step_recall([1], [None]))
 
 
