@@ -135,6 +135,10 @@ class TimeSformer(VideoBackbone):
                 f"TimeSformer has no attention {attention!r}; allowed: "
                 f"{', '.join(get_args(AttentionKind))}."
             )
+        if size % patch:
+            raise UsageError(
+                f"A side of {size} pixels cannot be cut into patches of {patch}; give a multiple."
+            )
         self.num_classes = num_classes
         self.num_features = width
         self.patch = patch

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import get_args
 
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
+from scenewise.errors import UsageError
 from scenewise.models.backbones.backbone import VideoBackbone
 from scenewise.models.layers.attention import Attention, Mlp
 from scenewise.models.layers.drop_path import linear_rates
@@ -110,6 +112,7 @@ class ViViT(VideoBackbone):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
+        _check(num_frames, size, tubelet, inflation)
         self.num_classes = num_classes
         self.num_features = width
         self.num_frames = num_frames
@@ -236,6 +239,19 @@ class ViViT(VideoBackbone):
         bias = self.patch_embed.proj.bias
         assert bias is not None
         nn.init.zeros_(bias)
+
+
+def _check(num_frames: int, size: int, tubelet: Sequence[int], inflation: str) -> None:
+    """Raises UsageError for options of no network."""
+    if num_frames % tubelet[0] or size % tubelet[1] or size % tubelet[2]:
+        raise UsageError(
+            f"{num_frames} frames of {size} pixels cannot be cut into tubelets of "
+            f"{' x '.join(map(str, tubelet))}; give multiples of these."
+        )
+    if inflation not in get_args(Inflation):
+        raise UsageError(
+            f"There is no inflation {inflation!r}; allowed: {', '.join(get_args(Inflation))}."
+        )
 
 
 def _resize_instants(table: Tensor, instants: int, *, places: int) -> Tensor:

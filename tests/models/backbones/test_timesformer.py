@@ -281,6 +281,8 @@ def test_a_clip_that_has_no_whole_patches_is_refused(shape: tuple[int, ...]) -> 
 def test_wrong_options_and_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no attention 'axial'; allowed: divided_space_time"):
         create_model("timesformer_tiny", attention="axial")
+    with pytest.raises(UsageError, match="A side of 60 pixels cannot be cut"):
+        create_model("timesformer_tiny", size=60)
     torch.save(create_model("c3d_tiny").state_dict(), tmp_path / "other.pth")
     with pytest.raises(NetworkError, match="does not belong to timesformer_tiny"):
         load_weights(create_model("timesformer_tiny"), tmp_path / "other.pth")

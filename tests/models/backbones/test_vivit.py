@@ -13,7 +13,7 @@ from network_checks import assert_exports, assert_gradients_flow, assert_runs_in
 from seeded import seeded_input, seeded_state
 from torch import Tensor, nn
 
-from scenewise.errors import NetworkError
+from scenewise.errors import NetworkError, UsageError
 from scenewise.models import create_model, load_pretrained, load_weights, model_card
 from scenewise.models.backbones.vivit import ViViT
 from scenewise.models.flops import multiply_adds, parameters
@@ -253,6 +253,19 @@ def test_a_fresh_classifier_knows_nothing() -> None:
 def test_a_clip_of_another_size_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"takes clips \(B, 8, 3, 64, 64\)"):
         ours()(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_frames": 7}, "7 frames of 64 pixels cannot be cut into tubelets of 2 x 16 x 16"),
+        ({"size": 60}, "8 frames of 60 pixels cannot be cut"),
+        ({"inflation": "mean"}, "no inflation 'mean'; allowed: repeat, centre"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        ours(**options)
 
 
 def test_wrong_weights_are_refused(tmp_path: Path) -> None:
