@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -99,6 +100,7 @@ def inputs(frames: int, side: int, length: int, vocab: int, examples: int) -> tu
 def call(network: Any, given: tuple[Tensor, ...]) -> Outputs:
     clips, ids, mask = given
     ones = torch.ones_like(ids)
+    network.training = False  # of this module alone: it would gather from other processes
     sentence, frames = network.get_sequence_visual_output(
         ids,
         torch.zeros_like(ids),
@@ -159,7 +161,46 @@ def published(head: str, *, full: bool) -> Case:
     )
 
 
+def transformers_clip() -> nn.Module:
+    """transformers' CLIPModel of ViT-B/32; its defaults are that size."""
+    from transformers import CLIPConfig, CLIPModel
+
+    network: nn.Module = CLIPModel(CLIPConfig())
+    return network
+
+
+def call_transformers(network: Any, given: tuple[Tensor, ...]) -> Outputs:
+    clips, ids, mask = given
+    flat = network.vision_model(pixel_values=rearrange(clips, "b t c h w -> (b t) c h w"))
+    frames = network.visual_projection(flat.pooler_output)
+    frames = F.normalize(rearrange(frames, "(b t) d -> b t d", t=clips.shape[1]), dim=-1)
+    real = mask[..., None].float()
+    video = F.normalize((frames * real).sum(1) / real.sum(1), dim=-1)
+    # read at the highest id, as OpenAI does
+    hidden = network.text_model(input_ids=ids).last_hidden_state
+    ends = hidden[torch.arange(len(ids)), ids.argmax(dim=-1)]
+    text = F.normalize(network.text_projection(ends), dim=-1)
+    return {"similarity": network.logit_scale.exp() * text @ video.T}
+
+
+def call_similarity(network: Any, given: tuple[Tensor, ...]) -> Outputs:
+    clips, ids, mask = given
+    return {"similarity": network(clips, ids, mask)}
+
+
 CASES = (
+    Case(
+        name="clip4clip_mean_pool_transformers",
+        repository="pip:transformers",
+        reference=transformers_clip,
+        ours=partial(create_model, "clip4clip_mean_pool"),
+        inputs=partial(inputs, 12, 224, 32, VIT_B_32.vocab_size, 1),
+        call_reference=call_transformers,
+        call_ours=call_similarity,
+        scales={**SCALES, r"logit_scale": 3.0, r"[qk]_proj\.weight": 0.2},
+        golden=False,
+        timed=True,
+    ),
     *(tiny(head) for head in HEADS),
     tiny("mean_pool", "3d"),
     *(published(head, full=head.endswith("transformer")) for head in HEADS),

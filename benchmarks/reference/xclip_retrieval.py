@@ -39,6 +39,7 @@ def reference(
 def call(network: Any, given: tuple[Tensor, ...]) -> Outputs:
     clips, ids, mask = given
     ones = torch.ones_like(ids)
+    network.training = False  # of this module alone: it would gather from other processes
     (sentence, words), frames = network.get_sequence_visual_output(
         ids,
         torch.zeros_like(ids),
