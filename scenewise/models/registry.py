@@ -29,6 +29,7 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.frozen_bilm:CARDS",
     "scenewise.models.cards.internvideo2:CARDS",
     "scenewise.models.cards.viclip:CARDS",
+    "scenewise.models.cards.videomae:CARDS",
 )
 
 
