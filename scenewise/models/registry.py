@@ -46,6 +46,7 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.videobert:CARDS",
     "scenewise.models.cards.dual_encoder:CARDS",
     "scenewise.models.cards.audio_cnn:CARDS",
+    "scenewise.models.cards.videomae:CARDS",
 )
 
 

@@ -25,6 +25,7 @@ from scenewise.models.backbones.internvideo2 import (
     initialise_linears,
     sine_cosine_grid,
 )
+from scenewise.models.layers.masks import tube_mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +151,8 @@ def alignment_loss(
 
 def hide_tubes(batch: int, grid: tuple[int, int, int], ratio: float) -> Tensor:
     """A random mask (B, 1 + T * H * W): the same patches of every frame; [CLS] stays visible."""
-    time, height, width = grid
-    hidden = int(ratio * height * width)
-    order = torch.rand(batch, height * width).argsort(dim=1)
-    frame = torch.zeros(batch, height * width, dtype=torch.bool)
-    frame.scatter_(1, order[:, :hidden], value=True)
     marks = torch.zeros(batch, 1, dtype=torch.bool)
-    return torch.cat([marks, frame.repeat(1, time)], dim=1)
+    return torch.cat([marks, tube_mask(batch, grid, ratio)], dim=1)
 
 
 def hide_by_attention(attention: Tensor, ratio: float) -> Tensor:
