@@ -25,7 +25,9 @@ if TYPE_CHECKING:  # torch is loaded with the network that is built, not with th
 
 PLUGINS = "scenewise.models"  # the group of entry points
 FAMILIES = (  # "module:CARDS", a line each
+    "scenewise.models.cards.ast:CARDS",
     "scenewise.models.cards.c3d:CARDS",
+    "scenewise.models.cards.clap_audio:CARDS",
     "scenewise.models.cards.dual_encoder:CARDS",
 )
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from seeded import seeded_state
+from seeded import seeded_state, uniform
 from torch import Tensor, nn
 
 from scenewise.models.registry import created_as, model_card
@@ -108,10 +108,12 @@ def perturbed_groups(network: nn.Module) -> list[str]:
 
 
 def perturb(network: nn.Module, name: str, by: float = 0.1) -> None:
-    """Change one parameter by a tenth of its own size, in alternating directions."""
+    """Change one parameter by a tenth of its own size, in directions that its name gives.
+
+    Directions in a pattern would shift all channels alike, which a layer norm takes away again.
+    """
     parameter = network.get_parameter(name)
     with torch.no_grad():
         flat = parameter.view(-1)
-        signs = torch.ones_like(flat)
-        signs[1::2] = -1.0
+        signs = torch.from_numpy(np.sign(uniform(f"perturb {name}", tuple(flat.shape))))
         flat += signs * by * flat.abs().mean().clamp(min=1e-3)

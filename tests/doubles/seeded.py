@@ -51,7 +51,8 @@ def seeded_state(
     weight (norms) in [0.8, 1.2); everything else has the deviation 1 / sqrt(inputs).
     """
     return {
-        name: torch.from_numpy(_values(name, tuple(shape), seed, scales or {}))
+        # asarray: arithmetic turns an array without axes, such as CLIP's scale, into a number
+        name: torch.from_numpy(np.asarray(_values(name, tuple(shape), seed, scales or {})))
         for name, shape in shapes.items()
     }
 
