@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # torch is loaded with the network that is built, not with th
 
 PLUGINS = "scenewise.models"  # the group of entry points
 FAMILIES = (  # "module:CARDS", a line each
+    "scenewise.models.cards.ast:CARDS",
     "scenewise.models.cards.c3d:CARDS",
     "scenewise.models.cards.i3d:CARDS",
     "scenewise.models.cards.s3d:CARDS",
@@ -44,6 +45,7 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.viclip:CARDS",
     "scenewise.models.cards.mmt:CARDS",
     "scenewise.models.cards.videobert:CARDS",
+    "scenewise.models.cards.clap_audio:CARDS",
     "scenewise.models.cards.dual_encoder:CARDS",
     "scenewise.models.cards.audio_cnn:CARDS",
     "scenewise.models.cards.videomae:CARDS",
