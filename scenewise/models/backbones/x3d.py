@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from typing import Literal, cast
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
@@ -167,7 +168,9 @@ class ProjectedPool(nn.Module):
         if self.kernel is None:
             pooled = reduce(x, "b c t h w -> b c 1 1 1", "mean")
         else:
-            pooled = F.avg_pool3d(x, self.kernel, stride=1)
+            # processors have no such pool of half precision
+            full = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+            pooled = F.avg_pool3d(full, self.kernel, stride=1).to(x.dtype)
         return F.relu(self.post_conv(pooled))
 
 
