@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
+from scenewise.errors import UsageError
 from scenewise.models.backbones.backbone import VideoBackbone
 
 HeadPool = Literal["fixed", "adaptive"]
@@ -216,7 +217,7 @@ class X3D(VideoBackbone):
     ) -> None:
         super().__init__()
         if head_pool not in ("fixed", "adaptive"):
-            raise ValueError(f"head_pool is fixed or adaptive, got {head_pool!r}")
+            raise UsageError(f"head_pool is fixed or adaptive, got {head_pool!r}.")
         self.num_classes = num_classes
         self.num_features = head_width
         width = round_width(_STEM_WIDTH, width_factor)

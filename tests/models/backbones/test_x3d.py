@@ -23,7 +23,7 @@ from network_checks import (
 from seeded import seeded_input, seeded_state
 from torch import Tensor, nn
 
-from scenewise.errors import NetworkError
+from scenewise.errors import NetworkError, UsageError
 from scenewise.models import create_model, load_pretrained, load_weights, model_card
 from scenewise.models.backbones.x3d import X3D, Bottleneck, ResidualBlock, SqueezeExcitation
 from scenewise.models.flops import parameters
@@ -202,6 +202,11 @@ def test_smaller_clips_need_the_adaptive_pool() -> None:
     with pytest.raises(ValueError, match="head_pool='adaptive' takes any clip"):
         create_model("x3d_tiny")(small)
     assert create_model("x3d_tiny", head_pool="adaptive").eval()(small).shape == (1, 10)
+
+
+def test_an_unknown_pool_is_refused() -> None:
+    with pytest.raises(UsageError, match="fixed or adaptive"):
+        create_model("x3d_tiny", head_pool="max")
 
 
 def test_features_are_what_the_classifier_reads() -> None:
