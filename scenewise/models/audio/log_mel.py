@@ -79,14 +79,16 @@ class LogMel(nn.Module):
         self.register_buffer("filters", torch.tensor(filters).float(), persistent=False)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """(B, samples) to (B, bins, frames), in float32."""
+        """(B, samples) to (B, bins, frames), in float32, or in float64 of such sound."""
         half = self.settings.frame // 2
         if waveforms.ndim != 2 or waveforms.shape[1] <= half:
             raise ValueError(
                 f"sound is (B, samples) with more than {half} samples, got {tuple(waveforms.shape)}"
             )
         with torch.autocast(waveforms.device.type, enabled=False):
-            return self._spectrogram(waveforms.float())
+            return self._spectrogram(
+                waveforms.to(torch.promote_types(waveforms.dtype, torch.float32))
+            )
 
     def _spectrogram(self, waveforms: Tensor) -> Tensor:
         settings = self.settings
@@ -95,9 +97,9 @@ class LogMel(nn.Module):
         frames = padded.unfold(1, settings.frame, settings.hop)
         if settings.scale == "whisper":
             frames = frames[:, :-1]  # Whisper drops the last centred frame
-        spectrum = torch.fft.rfft(frames * self.window.float(), dim=-1)
+        spectrum = torch.fft.rfft(frames * self.window.to(frames.dtype), dim=-1)
         power = spectrum.real.square() + spectrum.imag.square()
-        mel = torch.einsum("mf,btf->bmt", self.filters.float(), power)
+        mel = torch.einsum("mf,btf->bmt", self.filters.to(power.dtype), power)
         logarithm = mel.clamp(min=settings.floor).log10()
         if settings.scale == "decibel":
             return 10.0 * logarithm

@@ -86,8 +86,11 @@ class CnnRnn(VideoBackbone):
             nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
         )
 
-    def frame_features(self, clips: Tensor) -> Tensor:
-        """Clips (B, T, 3, H, W) to (B, T, D); features that are ready stay as they are."""
+    def frame_features(self, clips: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Clips (B, T, 3, H, W) to (B, T, D); features that are ready stay as they are.
+
+        Frames outside ``mask`` are not looked at, not even by a norm in training: they give zeros.
+        """
         if clips.ndim == 3 and clips.shape[2] == self.inputs:
             return clips
         if clips.ndim != 5 or self.frames is None:
@@ -97,6 +100,11 @@ class CnnRnn(VideoBackbone):
                 f"{tuple(clips.shape)}"
             )
         network: FrameNetwork = self.frames  # type: ignore[assignment]
+        if mask is not None:
+            real = network.features(clips[mask])
+            each = real.new_zeros(*clips.shape[:2], real.shape[1])
+            each[mask] = real
+            return each
         each = network.features(rearrange(clips, "b t c h w -> (b t) c h w"))
         return rearrange(each, "(b t) d -> b t d", t=clips.shape[1])
 
@@ -106,11 +114,12 @@ class CnnRnn(VideoBackbone):
         ``mask`` (B, T) is True where a frame is real; frames that fill up a clip come last. They
         change nothing, neither of the features nor of the other direction.
         """
-        each = self.frame_features(clips)
         if mask is None:
-            outputs, state = self.rnn(each)
+            outputs, state = self.rnn(self.frame_features(clips))
             return outputs.mean(dim=1) if self.summary == "mean" else self._last(state)
-        lengths = _lengths(mask, each)
+        real = mask.bool()
+        lengths = _lengths(real, clips)
+        each = self.frame_features(clips, real)
         packed = pack_padded_sequence(each, lengths.cpu(), batch_first=True, enforce_sorted=False)
         packed_outputs, state = self.rnn(packed)
         if self.summary == "last":
@@ -131,11 +140,10 @@ class CnnRnn(VideoBackbone):
         return rearrange(ends[-directions:], "way b d -> b (way d)")
 
 
-def _lengths(mask: Tensor, each: Tensor) -> Tensor:
+def _lengths(real: Tensor, clips: Tensor) -> Tensor:
     """Real frames of each clip (B,); raises ValueError where they do not come first."""
-    if mask.shape != each.shape[:2]:
-        raise ValueError(f"the mask is {tuple(each.shape[:2])}, got {tuple(mask.shape)}")
-    real = mask.bool()
+    if real.shape != clips.shape[:2]:
+        raise ValueError(f"the mask is {tuple(clips.shape[:2])}, got {tuple(real.shape)}")
     lengths = real.sum(dim=1)
     first = torch.arange(real.shape[1], device=real.device) < lengths[:, None]
     if not bool((real == first).all()) or not bool((lengths > 0).all()):
@@ -211,8 +219,8 @@ def cnn_rnn_tiny(
     summary: Summary = "mean",
     dropout: float = 0.0,
 ) -> CnnRnn:
-    """A ResNet-18 with a quarter of the channels, and 64 hidden numbers."""
-    network = ResNet2d(18, width=16)
+    """A ResNet of one block a stage with a quarter of the channels, and 64 hidden numbers."""
+    network = ResNet2d(10, width=16)
     return CnnRnn(
         network,
         network.num_features,

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from scenewise.models.weights.layout import Layout
 
-Depth = Literal[18, 34, 50, 101]
+Depth = Literal[10, 18, 34, 50, 101]
 BLOCKS: dict[int, tuple[int, ...]] = {
+    10: (1, 1, 1, 1),  # no published size; for the tiny networks
     18: (2, 2, 2, 2),
     34: (3, 4, 6, 3),
     50: (3, 4, 6, 3),

@@ -183,8 +183,8 @@ def tsm_resnet101(
 def tsm_tiny(
     num_classes: int = 10, shift: Shift = "both", dropout: float = 0.0, channels: int = 3
 ) -> TSM:
-    """ResNet-18 with a quarter of the channels."""
-    frames = ResNet2d(18, width=16, channels=channels)
+    """A ResNet of one block a stage, with a quarter of the channels."""
+    frames = ResNet2d(10, width=16, channels=channels)
     return TSM(frames, num_classes=num_classes, shift=shift, dropout=dropout)
 
 

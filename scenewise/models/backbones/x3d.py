@@ -14,10 +14,12 @@ from __future__ import annotations
 import math
 from typing import Literal, cast
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
+from scenewise.errors import UsageError
 from scenewise.models.backbones.backbone import VideoBackbone
 
 HeadPool = Literal["fixed", "adaptive"]
@@ -167,7 +169,9 @@ class ProjectedPool(nn.Module):
         if self.kernel is None:
             pooled = reduce(x, "b c t h w -> b c 1 1 1", "mean")
         else:
-            pooled = F.avg_pool3d(x, self.kernel, stride=1)
+            # processors have no such pool of half precision
+            full = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+            pooled = F.avg_pool3d(full, self.kernel, stride=1).to(x.dtype)
         return F.relu(self.post_conv(pooled))
 
 
@@ -213,7 +217,7 @@ class X3D(VideoBackbone):
     ) -> None:
         super().__init__()
         if head_pool not in ("fixed", "adaptive"):
-            raise ValueError(f"head_pool is fixed or adaptive, got {head_pool!r}")
+            raise UsageError(f"head_pool is fixed or adaptive, got {head_pool!r}.")
         self.num_classes = num_classes
         self.num_features = head_width
         width = round_width(_STEM_WIDTH, width_factor)

@@ -50,10 +50,10 @@ CARDS = (
     replace(
         _LSTM,
         name="cnn_rnn_tiny",
-        summary="ResNet-18 with a quarter of the channels, then a GRU or an LSTM",
+        summary="a ResNet of one block a stage, then a GRU or an LSTM",
         builder="scenewise.models.backbones.cnn_rnn:cnn_rnn_tiny",
-        parameters=739_994,
-        multiply_adds=88_769_152,
+        parameters=347_354,
+        multiply_adds=51_020_416,
         input=replace(_PIXELS, frames=8, size=64, resize_shortest=None),
         notes=(),
         tiny=True,
