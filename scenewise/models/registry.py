@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # torch is loaded with the network that is built, not with th
 
 PLUGINS = "scenewise.models"  # the group of entry points
 FAMILIES = (  # "module:CARDS", a line each
-    "scenewise.models.cards.ast:CARDS",
     "scenewise.models.cards.c3d:CARDS",
     "scenewise.models.cards.i3d:CARDS",
     "scenewise.models.cards.s3d:CARDS",
@@ -36,19 +35,20 @@ FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.timesformer:CARDS",
     "scenewise.models.cards.vivit:CARDS",
     "scenewise.models.cards.video_swin:CARDS",
-    "scenewise.models.cards.frozen_bilm:CARDS",
-    "scenewise.models.cards.internvideo2:CARDS",
+    "scenewise.models.cards.videomae:CARDS",
+    "scenewise.models.cards.dual_encoder:CARDS",
     "scenewise.models.cards.videoclip:CARDS",
     "scenewise.models.cards.clip4clip:CARDS",
     "scenewise.models.cards.xclip:CARDS",
     "scenewise.models.cards.xclip_retrieval:CARDS",
     "scenewise.models.cards.viclip:CARDS",
+    "scenewise.models.cards.internvideo2:CARDS",
+    "scenewise.models.cards.frozen_bilm:CARDS",
     "scenewise.models.cards.mmt:CARDS",
     "scenewise.models.cards.videobert:CARDS",
-    "scenewise.models.cards.clap_audio:CARDS",
-    "scenewise.models.cards.dual_encoder:CARDS",
     "scenewise.models.cards.audio_cnn:CARDS",
-    "scenewise.models.cards.videomae:CARDS",
+    "scenewise.models.cards.ast:CARDS",
+    "scenewise.models.cards.clap_audio:CARDS",
 )
 
 

@@ -110,7 +110,8 @@ def test_a_checkpoint_is_exported_as_the_toolkit_has_it(
     ]
     assert made["outputs"] == [{"name": "vectors", "shape": ["batch", 3], "type": "float32"}]
     assert 0 <= made["difference"] < 1e-4
-    clips = np.ones((5, 4, 3, 32, 32), np.float32) * np.float32([1, -1, 0.5])[:, None, None]
+    clips = np.empty((5, 4, 3, 32, 32), np.float32)
+    clips[:] = np.array([1, -1, 0.5])[:, None, None]
     session = open_session(tmp_path / "v.onnx", device="cpu")
     (vectors,) = session.run({"clips": clips})
     assert vectors == pytest.approx(np.tile([1, -1, 0.5], (5, 1)), abs=1e-5)

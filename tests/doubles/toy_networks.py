@@ -6,6 +6,7 @@ Pixels come in as (value - 0.5) / 0.5: a colour is a corner of the cube -1..1.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import tokenizers
 import torch
+from safetensors.torch import save_file
 from tokenizers import models, pre_tokenizers
 from torch import Tensor, nn
 
@@ -21,6 +23,8 @@ from scenewise.models import create_model, registry, save_pretrained
 from scenewise.models.backbones.backbone import VideoBackbone
 from scenewise.models.cards.card import Card, Input
 from scenewise.models.video_text.interface import Features, VideoTextModel
+from scenewise.models.weights.checkpoint import State
+from scenewise.models.weights.layout import Config, Identified, Layout
 
 WORDS = ("[PAD]", "red", "green", "blue", "yellow", "a", "photo", "of", "video", "[UNK]")
 RED, GREEN, BLUE = (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0)
@@ -97,6 +101,19 @@ def toy_features(num_frames: int = 4) -> ToyFeatures:
     return ToyFeatures(num_frames, 32, exact=True, scale=20.0)
 
 
+def _identify(state: State, config: Config) -> Identified | None:
+    classes = state["classifier.weight"].shape[0]
+    return Identified("toy_backbone", {"num_classes": classes, "num_frames": config["num_frames"]})
+
+
+LAYOUTS = (
+    Layout(
+        name="huggingface",
+        signature=(r"toy\.colours\.weight",),
+        renames=((r"^toy\.", ""), (r"^classifier\.", "head.")),
+        identify=_identify,
+    ),
+)
 _INPUT = Input(frames=4, size=32, mean=(0.5,) * 3, std=(0.5,) * 3, seconds=2.0)
 _CARD = Card(
     name="toy_video_text",
@@ -124,6 +141,7 @@ CARDS = (
         builder="toy_networks:toy_backbone",
         parameters=21,
         text_length=None,
+        layouts="toy_networks:LAYOUTS",
     ),
     replace(_CARD, name="toy_bgr", input=replace(_INPUT, channels="bgr")),
     replace(_CARD, name="toy_features", builder="toy_networks:toy_features", input=None),
@@ -179,3 +197,22 @@ def write_classifier(
             network.head.weight.copy_(3.0 * torch.tensor([RED, GREEN, BLUE]))
             network.head.bias.zero_()
     return save_pretrained(network, folder, labels=labels)
+
+
+def write_huggingface_classifier(folder: Path) -> Path:
+    """The same with four frames, as transformers would lay it down."""
+    state = {
+        "toy.colours.weight": torch.eye(3),
+        "classifier.weight": 3.0 * torch.tensor([RED, GREEN, BLUE]),
+        "classifier.bias": torch.zeros(3),
+    }
+    folder.mkdir()
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    config = {
+        "model_type": "toy",
+        "architectures": ["ToyForVideoClassification"],
+        "num_frames": 4,
+        "id2label": {"0": "red", "1": "green", "2": "blue"},
+    }
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    return folder

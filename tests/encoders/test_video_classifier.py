@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import toy_networks
-from toy_networks import write_classifier, write_video_text
+from toy_networks import write_classifier, write_huggingface_classifier, write_video_text
 
 from scenewise.encoders import video_classifier
 from scenewise.encoders.video_classifier import (
@@ -41,6 +41,33 @@ def test_probabilities_are_the_softmax_of_the_logits(tmp_path: Path) -> None:
     assert made.described.notes == ()
     made.close()
     assert made.probabilities(clips).shape == (2, 3), "it opens again"
+
+
+def test_a_checkpoint_in_hugging_face_layout_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its tensors' names; a name of the hub is its snapshot, which was asked for once."""
+    from scenewise.encoders import hub
+
+    folder = write_huggingface_classifier(tmp_path / "theirs")
+    made = load_video_classifier(str(folder), cache_dir=tmp_path)
+    assert made.described.labels == ("red", "green", "blue")
+    assert made.described.network == "toy_backbone"
+    clips = np.zeros((1, 4, 32, 32, 3), np.uint8)
+    clips[..., 2] = 255
+    assert made.probabilities(clips)[0].argmax() == 2
+
+    asked = []
+
+    def snapshot(repository: str, *_: object) -> Path:
+        asked.append(repository)
+        return folder
+
+    monkeypatch.setattr(hub, "download_snapshot", snapshot)
+    first = load_video_classifier("owner/toy", cache_dir=tmp_path)
+    assert (first.name, asked) == ("owner/toy", ["owner/toy"])
+    again = load_video_classifier("owner/toy", cache_dir=tmp_path)
+    assert (again.described, asked) == (made.described, ["owner/toy"])
 
 
 def test_what_was_prepared_is_not_made_again(

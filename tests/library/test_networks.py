@@ -137,7 +137,7 @@ def test_a_short_video_is_one_clip(classifier: str, tmp_path: Path) -> None:
         answer = library.classify(film, model=classifier, over_time=True)
     assert answer.labels[0].name == "green"
     (span,) = answer.segments
-    assert (span.start, span.end) == (0.0, pytest.approx(0.6, abs=0.01))
+    assert [span.start, span.end] == pytest.approx([0.0, 0.6], abs=0.01)
     assert answer.notes == ("judged by one clip of 0.6 s, 4 frames",)
 
 
