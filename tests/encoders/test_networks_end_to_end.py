@@ -140,14 +140,10 @@ def write_timesformer(folder: Path) -> Path:
         num_hidden_layers=4,
         num_attention_heads=3,
         intermediate_size=384,
-<<<<<<< HEAD
-        id2label=dict(enumerate(("run", "jump", "sit"))),
-=======
         id2label=dict(enumerate(LABELS)),
     )
     randomised(lambda: transformers.TimesformerForVideoClassification(config)).save_pretrained(
         folder
->>>>>>> room-encoder
     )
     return folder
 
