@@ -175,6 +175,19 @@ def test_haras_options_are_seen_in_the_shapes(name: str, options: dict[str, Any]
     assert (identified.name, dict(identified.options)) == (name, {"num_classes": 339, **options})
 
 
+@pytest.mark.parametrize("name", ["resnet3d_34", "resnet3d_50"])
+def test_pictures_weights_are_taken_for_the_network_that_they_become(name: str) -> None:
+    with torch.device("meta"):
+        own = create_model(name, num_classes=1000).state_dict()
+        pictures = {key: value[:, :, 0] if value.ndim == 5 else value for key, value in own.items()}
+        layout = layout_of(pictures)
+        identified = layout.identify(pictures, {})
+        inflated = layout.convert(pictures)
+    assert identified is not None
+    assert (identified.name, identified.options) == (name, {"num_classes": 1000})
+    assert {k: v.shape for k, v in inflated.items()} == {k: v.shape for k, v in own.items()}
+
+
 @pytest.mark.parametrize("name", ["r3d_18", "mc3_18"])
 def test_trans_networks_differ_in_the_instants_of_a_filter(name: str) -> None:
     """By torchvision's names, made from ours: a filter and its norm are conv1.0 and conv1.1."""
@@ -343,8 +356,7 @@ def test_gradients_of_its_blocks(options: ResNet3DOptions) -> None:
     assert_gradients_are_right(block, seeded_input("x", (2, 2, 2, 2, 2)))
 
 
-@pytest.mark.parametrize("options", [{}, {"filters": "split", "shortcut": "A"}])
-def test_it_exports_and_runs_in_bfloat16(options: dict[str, Any]) -> None:
-    network = create_model("resnet3d_tiny", **options).eval()
+def test_it_exports_and_runs_in_bfloat16() -> None:
+    network = create_model("resnet3d_tiny", filters="split", shortcut="A").eval()
     assert_exports(network, seeded_input("clips", TINY))
     assert_runs_in_bfloat16(network, seeded_input("clips", (1, *TINY[1:])))
