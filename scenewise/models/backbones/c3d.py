@@ -2,8 +2,9 @@
 
 Du Tran et al., "Learning Spatiotemporal Features with 3D Convolutional Networks", 2015
 (https://arxiv.org/abs/1412.0767). No batch norm; pool1 leaves time alone. The published network
-was trained in Caffe on BGR pixels of 0..255 less the mean clip, whose file is not among the
-weights that people share: the card subtracts one mean a channel instead.
+was trained in Caffe on BGR pixels of 0..255 less the mean clip of Sports-1M, which lies beside the
+official code (sport1m_train16_128_mean.binaryproto, 16 frames): the card subtracts one mean a
+channel instead, as people do who lack it.
 
 It knows the architecture and its key layouts; it knows no class names.
 """
@@ -31,9 +32,10 @@ LastPool = Literal["ceil", "padded"]
 class C3D(VideoBackbone):
     """Clips (B, T, 3, H, W), BGR, to logits (B, K).
 
-    ``last_pool`` ceil pools as Caffe does, windows from the upper left and the last one cut;
-    padded is what the PyTorch ports do, windows that begin one pixel outside. At 112 pixels both
-    give 4 x 4, of other pixels: weights that were fine-tuned in a port want its own.
+    ``last_pool`` ceil pools as Caffe does, windows from the upper left and the last one cut (so do
+    the pools before it, where a size is odd); padded is what the PyTorch ports do, windows that
+    begin one pixel outside. At 112 pixels both give 4 x 4, of other pixels: weights that were
+    fine-tuned in a port want its own.
     """
 
     def __init__(
@@ -90,13 +92,10 @@ class C3D(VideoBackbone):
         return logits
 
     def _pool(self, x: Tensor, name: str) -> Tensor:
-        if name == "conv1":
-            return F.max_pool3d(x, (1, 2, 2))
-        if name != NAMES[-1]:
-            return F.max_pool3d(x, 2)
-        if self.last_pool == "padded":
-            return F.max_pool3d(x, 2, padding=(0, 1, 1))
-        return F.max_pool3d(x, 2, ceil_mode=True)
+        kernel = (1 if name == "conv1" else 2, 2, 2)
+        if self.last_pool == "ceil":
+            return F.max_pool3d(x, kernel, ceil_mode=True)
+        return F.max_pool3d(x, kernel, padding=(0, 1, 1) if name == NAMES[-1] else 0)
 
     def _initialise(self) -> None:
         """As in the official training files: narrow normals; biases 1 but for first and last."""
@@ -109,10 +108,10 @@ class C3D(VideoBackbone):
 
 def _after_pools(frames: int, size: int, last_pool: LastPool) -> tuple[int, int]:
     """Time and side of what fc6 reads."""
-    time, side = frames // 2**3, size // 2**4
     if last_pool == "padded":
-        return time // 2, side // 2 + 1
-    return -(-time // 2), -(-side // 2)
+        return frames // 2**4, size // 2**4 // 2 + 1
+    # rounded up five times is rounded up once
+    return -(-frames // 2**4), -(-size // 2**5)
 
 
 def c3d(

@@ -52,16 +52,23 @@ WINDOW = (2, 7, 7)  # of the last average, at stride 1
 RGB, FLOW = 3, 2  # channels
 
 
-def pad_same(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
-    """Zeros around (B, C, T, H, W), so that every axis gives ceil(size / stride) places.
+def same_padding(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[int]:
+    """Places before and behind each axis, last axis first as ``F.pad`` has it.
 
-    The smaller half goes before, as TensorFlow's SAME has it.
+    Every axis then gives ceil(size / stride) places; the smaller half goes before, as TensorFlow's
+    SAME has it.
     """
     pads: list[int] = []
-    for size, width, step in zip(x.shape[:1:-1], kernel[::-1], stride[::-1], strict=True):
+    for size, width, step in zip(sizes[::-1], kernel[::-1], stride[::-1], strict=True):
         total = max((math.ceil(size / step) - 1) * step + width - size, 0)
         pads += [total // 2, total - total // 2]
-    return F.pad(x, pads)
+    return pads
+
+
+def pad_same(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
+    """Zeros around (B, C, T, H, W), by ``same_padding``."""
+    pads = same_padding(x.shape[2:], kernel, stride)
+    return F.pad(x, pads) if any(pads) else x
 
 
 def max_pool_same(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:

@@ -9,7 +9,8 @@ from scenewise.models.cards.card import Card, Input
 _PIXELS = Input(
     frames=16,
     size=112,
-    # the mean clip's own file is not shared; these are its channels' means, BGR, of 0..255
+    # of 0..255, as ports give them for Sports-1M; the official code subtracts a whole mean clip,
+    # and nobody has compared its channels with these
     mean=(90.25 / 255, 97.66 / 255, 101.41 / 255),
     std=(1 / 255, 1 / 255, 1 / 255),
     channels="bgr",

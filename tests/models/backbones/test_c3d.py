@@ -81,6 +81,30 @@ def test_other_lengths_and_sizes_are_built(frames: int, size: int) -> None:
         assert network(torch.zeros(1, frames, 3, size, size)).shape == (1, 4096)
 
 
+@pytest.mark.parametrize(
+    ("frames", "size", "last_pool"),
+    [(16, 100, "ceil"), (13, 65, "ceil"), (16, 100, "padded"), (17, 65, "padded")],
+)
+def test_its_first_linear_layer_fits_what_the_pools_leave(
+    frames: int, size: int, last_pool: str
+) -> None:
+    """Caffe rounds up at every pool (ceil in pool3d_layer.cpp), the ports round down."""
+    network = create_model("c3d_tiny", num_frames=frames, size=size, last_pool=last_pool)
+    with torch.no_grad():
+        assert network.eval()(torch.zeros(1, frames, 3, size, size)).shape == (1, 10)
+
+
+def test_it_starts_as_the_official_training_files_say() -> None:
+    """Deviations 0.01, of fc6 and fc7 0.005; biases 1, of the first and the last layer 0."""
+    network = create_model("c3d_tiny")
+    for name, layer in network.named_children():
+        if isinstance(layer, nn.Conv3d | nn.Linear):
+            deviation = 0.005 if name in ("fc6", "fc7") else 0.01
+            assert float(layer.weight.detach().std()) == pytest.approx(deviation, rel=0.15), name
+            assert layer.bias is not None
+            assert set(layer.bias.tolist()) == {0.0 if name in ("conv1", "fc8") else 1.0}, name
+
+
 def test_a_clip_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="made for another number or size of frames"):
         create_model("c3d_tiny")(torch.zeros(1, 8, 3, 96, 96))
