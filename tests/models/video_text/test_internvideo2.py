@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,8 +19,9 @@ from network_checks import assert_exports, assert_gradients_flow, assert_runs_in
 from seeded import seeded_ids, seeded_input
 from torch import Tensor
 
+from scenewise.errors import NetworkError
 from scenewise.models import create_model
-from scenewise.models.video_text.internvideo2 import InternVideo2VideoText
+from scenewise.models.video_text.internvideo2 import InternVideo2VideoText, load_parts
 
 TINY = (2, 8, 3, 64, 64)
 # what moves all keys alike adds one number to all scores of a query; softmax takes it away
@@ -126,6 +128,29 @@ def test_frozen_trains_what_the_published_stage_trains() -> None:
     learning = {name for name, value in network.named_parameters() if value.requires_grad}
     assert {name.split(".")[0] for name in learning} == {"temp", "vision_align", "vision_encoder"}
     assert all("clip_projector" in name for name in learning if name.startswith("vision_encoder"))
+
+
+def test_it_starts_from_an_encoder_and_mobileclip(
+    official: InternVideo2VideoText, tmp_path: Path
+) -> None:
+    state = golden("internvideo2_video_text").state()
+    texts = {key: value for key, value in state.items() if key.startswith("text_encoder.")}
+    texts |= {"image_encoder.stem.weight": torch.zeros(2), "logit_scale": torch.ones(())}
+    torch.save(texts, tmp_path / "mobileclip.pt")
+    encoder = create_model("internvideo2_encoder_tiny").state_dict()  # with its classifier
+    encoder |= official.vision_encoder.state_dict()
+    encoder["clip_decoder.0.head.weight"] = torch.zeros(2, 2)
+    torch.save({"module": encoder}, tmp_path / "encoder.pth")
+    network = create_model("internvideo2_tiny", vocabulary=500)
+    assert isinstance(network, InternVideo2VideoText)
+    load_parts(network, tmp_path / "encoder.pth", tmp_path / "mobileclip.pt")
+    for part in ("vision_encoder", "text_encoder"):
+        ours, theirs = network.get_submodule(part), official.get_submodule(part)
+        assert all(
+            torch.equal(ours.state_dict()[key], value) for key, value in theirs.state_dict().items()
+        )
+    with pytest.raises(NetworkError, match="does not fill the InternVideo2"):
+        load_parts(network, tmp_path / "mobileclip.pt")
 
 
 def test_hidden_frames_are_refused(official: InternVideo2VideoText) -> None:
