@@ -14,6 +14,7 @@ from golden import (
     load_official,
     perturb,
     perturbed_groups,
+    read_keys,
 )
 from network_checks import assert_exports, assert_gradients_flow, assert_runs_in_bfloat16
 from seeded import seeded_ids, seeded_input
@@ -21,7 +22,8 @@ from torch import Tensor
 
 from scenewise.errors import NetworkError
 from scenewise.models import create_model
-from scenewise.models.video_text.internvideo2 import InternVideo2VideoText, load_parts
+from scenewise.models.video_text.internvideo2 import LAYOUTS, InternVideo2VideoText, load_parts
+from scenewise.models.weights.layout import Identified
 
 TINY = (2, 8, 3, 64, 64)
 # what moves all keys alike adds one number to all scores of a query; softmax takes it away
@@ -74,6 +76,12 @@ def test_it_takes_the_official_names() -> None:
     with torch.device("meta"):
         network = create_model("internvideo2_s14")
     assert_takes_keys(network, "internvideo2_s14")
+    state = {
+        key: torch.empty(shape, device="meta")
+        for key, (_kind, shape) in read_keys("internvideo2_s14", "full").items()
+    }
+    found = LAYOUTS[0].identify(state, {})
+    assert found == Identified("internvideo2_s14", {"num_frames": 8})
 
 
 def test_what_follows_the_last_mark_and_padding_change_nothing(
