@@ -55,8 +55,8 @@ def small() -> nn.Module:
 def large() -> nn.Module:
     with torch.device("meta"):
         ours = create_model("frozen_bilm")
-        assert isinstance(ours, FrozenBiLM)
-        return official(ours.deberta.config, 0)
+    assert isinstance(ours, FrozenBiLM)
+    return official(ours.deberta.config, 0)
 
 
 def inputs() -> tuple[Tensor, ...]:

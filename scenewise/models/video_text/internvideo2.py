@@ -13,16 +13,19 @@ the sizes whose text side is a language model.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from scenewise.errors import NetworkError, first_line
 from scenewise.models.backbones.internvideo2 import SIZES, EncoderOptions, InternVideo2
+from scenewise.models.backbones.internvideo2_layouts import LAYOUTS as ENCODER_LAYOUTS
 from scenewise.models.backbones.internvideo2_layouts import TEACHERS, size_of
 from scenewise.models.video_text.contrast import LEAST, contrast, cosines, keep_above
 from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.video_text.internvideo2_text import MobileCLIPText
-from scenewise.models.weights.checkpoint import State
+from scenewise.models.weights.checkpoint import State, read_checkpoint
 from scenewise.models.weights.layout import Config, Identified, Layout
 
 
@@ -116,6 +119,40 @@ def internvideo2_tiny(
     )
     text = MobileCLIPText(width=64, depth=3, heads=4, vocabulary=vocabulary, embed_dim=64)
     return InternVideo2VideoText(options, text, frozen=frozen)
+
+
+def load_parts(
+    network: InternVideo2VideoText, encoder: str | Path, text: str | Path | None = None
+) -> None:
+    """What the published contrastive stage starts from: an encoder's file and MobileCLIP's.
+
+    The layer between the two and the temperature stay as they were made. Raises NetworkError where
+    a file leaves something out or is of another size.
+    """
+    found = read_checkpoint(encoder)
+    layout = next((layout for layout in ENCODER_LAYOUTS if layout.fits(found.state)), None)
+    state = {} if layout is None else layout.convert(found.state)
+    # the encoder's classifier is none of this model's
+    kept = {key: value for key, value in state.items() if not key.startswith(("fc_", "head."))}
+    _load_whole(network.vision_encoder, kept, str(encoder))
+    if text is not None:
+        prefix = "text_encoder."
+        renamed = {
+            key.replace(".pos_embed.pos_embed", "").removeprefix(prefix): value
+            for key, value in read_checkpoint(text).state.items()
+            if key.startswith(prefix)
+        }
+        _load_whole(network.text_encoder, renamed, str(text))
+
+
+def _load_whole(part: nn.Module, state: State, source: str) -> None:
+    try:
+        part.load_state_dict(state)
+    except RuntimeError as error:
+        raise NetworkError(
+            f"{source} does not fill the {type(part).__name__} of this size: "
+            f"{first_line(error)}; give the file of the same size."
+        ) from error
 
 
 def _identify(state: State, _config: Config) -> Identified | None:

@@ -13,6 +13,7 @@ from golden import (
     load_official,
     perturb,
     perturbed_groups,
+    read_keys,
 )
 from network_checks import (
     assert_exports,
@@ -31,7 +32,7 @@ from scenewise.models.video_text.frozen_bilm import (
     FrozenBiLM,
     learns,
 )
-from scenewise.models.video_text.frozen_bilm_layouts import load_in_parts
+from scenewise.models.video_text.frozen_bilm_layouts import LAYOUTS, load_in_parts
 from scenewise.models.video_text.frozen_bilm_prompts import (
     blank_prompt,
     choice_prompt,
@@ -39,6 +40,7 @@ from scenewise.models.video_text.frozen_bilm_prompts import (
     question_prompt,
     spread_frames,
 )
+from scenewise.models.weights.layout import Identified
 
 MASK_ID = 4
 
@@ -121,6 +123,12 @@ def test_it_takes_the_official_names() -> None:
     with torch.device("meta"):
         network = create_model("frozen_bilm")
     assert_takes_keys(network, "frozen_bilm")
+    state = {
+        key: torch.empty(shape, device="meta")
+        for key, (_kind, shape) in read_keys("frozen_bilm", "full").items()
+    }
+    found = LAYOUTS[0].identify(state, {})
+    assert found == Identified("frozen_bilm", {"feature_dim": 768, "num_answers": 0})
 
 
 def test_what_learns_fills_the_114_mb_of_the_published_checkpoints() -> None:

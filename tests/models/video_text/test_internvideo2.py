@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,13 +14,16 @@ from golden import (
     load_official,
     perturb,
     perturbed_groups,
+    read_keys,
 )
 from network_checks import assert_exports, assert_gradients_flow, assert_runs_in_bfloat16
 from seeded import seeded_ids, seeded_input
 from torch import Tensor
 
+from scenewise.errors import NetworkError
 from scenewise.models import create_model
-from scenewise.models.video_text.internvideo2 import InternVideo2VideoText
+from scenewise.models.video_text.internvideo2 import LAYOUTS, InternVideo2VideoText, load_parts
+from scenewise.models.weights.layout import Identified
 
 TINY = (2, 8, 3, 64, 64)
 # what moves all keys alike adds one number to all scores of a query; softmax takes it away
@@ -72,6 +76,12 @@ def test_it_takes_the_official_names() -> None:
     with torch.device("meta"):
         network = create_model("internvideo2_s14")
     assert_takes_keys(network, "internvideo2_s14")
+    state = {
+        key: torch.empty(shape, device="meta")
+        for key, (_kind, shape) in read_keys("internvideo2_s14", "full").items()
+    }
+    found = LAYOUTS[0].identify(state, {})
+    assert found == Identified("internvideo2_s14", {"num_frames": 8})
 
 
 def test_what_follows_the_last_mark_and_padding_change_nothing(
@@ -126,6 +136,29 @@ def test_frozen_trains_what_the_published_stage_trains() -> None:
     learning = {name for name, value in network.named_parameters() if value.requires_grad}
     assert {name.split(".")[0] for name in learning} == {"temp", "vision_align", "vision_encoder"}
     assert all("clip_projector" in name for name in learning if name.startswith("vision_encoder"))
+
+
+def test_it_starts_from_an_encoder_and_mobileclip(
+    official: InternVideo2VideoText, tmp_path: Path
+) -> None:
+    state = golden("internvideo2_video_text").state()
+    texts = {key: value for key, value in state.items() if key.startswith("text_encoder.")}
+    texts |= {"image_encoder.stem.weight": torch.zeros(2), "logit_scale": torch.ones(())}
+    torch.save(texts, tmp_path / "mobileclip.pt")
+    encoder = create_model("internvideo2_encoder_tiny").state_dict()  # with its classifier
+    encoder |= official.vision_encoder.state_dict()
+    encoder["clip_decoder.0.head.weight"] = torch.zeros(2, 2)
+    torch.save({"module": encoder}, tmp_path / "encoder.pth")
+    network = create_model("internvideo2_tiny", vocabulary=500)
+    assert isinstance(network, InternVideo2VideoText)
+    load_parts(network, tmp_path / "encoder.pth", tmp_path / "mobileclip.pt")
+    for part in ("vision_encoder", "text_encoder"):
+        ours, theirs = network.get_submodule(part), official.get_submodule(part)
+        assert all(
+            torch.equal(ours.state_dict()[key], value) for key, value in theirs.state_dict().items()
+        )
+    with pytest.raises(NetworkError, match="does not fill the InternVideo2"):
+        load_parts(network, tmp_path / "mobileclip.pt")
 
 
 def test_hidden_frames_are_refused(official: InternVideo2VideoText) -> None:

@@ -13,6 +13,7 @@ from golden import (
     load_official,
     perturb,
     perturbed_groups,
+    read_keys,
 )
 from network_checks import assert_exports, assert_gradients_flow, assert_runs_in_bfloat16
 from seeded import seeded_ids, seeded_input
@@ -22,7 +23,8 @@ from scenewise.errors import NetworkError
 from scenewise.models import create_model
 from scenewise.models.video_text.clip_towers import CLIP, TINY
 from scenewise.models.video_text.contrast import cosines
-from scenewise.models.video_text.viclip import ViCLIP, leave_out
+from scenewise.models.video_text.viclip import LAYOUTS, ViCLIP, leave_out
+from scenewise.models.weights.layout import Identified
 from scenewise.models.weights.load import load_pretrained, load_weights
 
 CLIPS = (2, 8, 3, 64, 64)
@@ -85,6 +87,12 @@ def test_it_takes_the_official_names() -> None:
     with torch.device("meta"):
         network = create_model("viclip_l14")
     assert_takes_keys(network, "viclip_l14")
+    state = {
+        key: torch.empty(shape, device="meta")
+        for key, (_kind, shape) in read_keys("viclip_l14", "full").items()
+    }
+    found = LAYOUTS[0].identify(state, {})
+    assert found == Identified("viclip_l14", {"num_frames": 8, "context_length": 32})
 
 
 def test_a_checkpoint_says_its_frames_and_length(tmp_path: Path) -> None:
