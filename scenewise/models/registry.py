@@ -27,8 +27,8 @@ PLUGINS = "scenewise.models"  # the group of entry points
 FAMILIES = (  # "module:CARDS", a line each
     "scenewise.models.cards.c3d:CARDS",
     "scenewise.models.cards.i3d:CARDS",
-    "scenewise.models.cards.resnet3d:CARDS",
     "scenewise.models.cards.s3d:CARDS",
+    "scenewise.models.cards.resnet3d:CARDS",
     "scenewise.models.cards.x3d:CARDS",
     "scenewise.models.cards.tsm:CARDS",
     "scenewise.models.cards.cnn_rnn:CARDS",
