@@ -52,7 +52,8 @@ def _identify_tensorflow(state: State, _config: Config) -> Identified | None:
 
 def _identify_pictures(state: State, _config: Config) -> Identified | None:
     head = state.get("fc.weight")
-    return None if head is None else Identified("i3d_rgb", {"num_classes": head.shape[0]})
+    options = {} if head is None else {"num_classes": head.shape[0]}
+    return Identified("i3d_rgb", options, begins=True)
 
 
 def _from_tensorflow(state: State) -> State:

@@ -55,7 +55,7 @@ def _identify_hara(state: State, _config: Config) -> Identified | None:
     first = state["conv1_t.weight" if split else "conv1.weight"]
     if first.ndim == 5 and first.shape[2] != _STEM_TIME:
         options["stem_time"] = first.shape[2]
-    return Identified(f"resnet3d_{depth}", options)
+    return Identified(f"resnet3d_{depth}", options, begins=first.ndim == 4)
 
 
 def _identify_torchvision(state: State, _config: Config) -> Identified | None:

@@ -31,7 +31,7 @@ def _identify(state: State, prefix: str, third_stage: str, head: str) -> Identif
     table = next(value for key, value in state.items() if key.endswith("position_bias_table"))
     if filters.ndim == 5 and table.shape[0] % _PICTURE_TABLE == 0:
         options["window"] = [(table.shape[0] // _PICTURE_TABLE + 1) // 2, 7, 7]
-    return Identified(name, options)
+    return Identified(name, options, begins=filters.ndim == 4)
 
 
 def _identify_official(state: State, _config: Config) -> Identified | None:

@@ -23,6 +23,8 @@ class Identified:
 
     name: str
     options: Mapping[str, Any]
+    # weights of pictures, from which this network and others begin: taken where it is named
+    begins: bool = False
 
 
 @runtime_checkable

@@ -140,17 +140,25 @@ def _identify(checkpoint: Checkpoint, network: str | None) -> Identified:
     if own is not None:
         return own
     cards: Iterable[Card] = (model_card(network),) if network else list_model_cards()
+    begins: list[str] = []
     for layout in dict.fromkeys(layout for card in cards for layout in _layouts(card)):
         if layout.fits(checkpoint.state):
             found = layout.identify(checkpoint.state, checkpoint.config)
-            if found is not None:
+            if found is not None and found.begins and network is None:
+                begins.append(found.name)
+            elif found is not None:
                 return found
-    if network is None:
+    if network is not None:
+        return Identified(network, {})
+    if begins:
         raise NetworkError(
-            f"{checkpoint.source} is of no layout that is known{_example(checkpoint)}; name its "
-            "network (scenewise models list)."
+            f"{checkpoint.source} holds weights for pictures, from which {' or '.join(begins)} "
+            "can begin; name the network that is meant."
         )
-    return Identified(network, {})
+    raise NetworkError(
+        f"{checkpoint.source} is of no layout that is known{_example(checkpoint)}; name its "
+        "network (scenewise models list)."
+    )
 
 
 def _layouts(card: Card) -> tuple[Layout, ...]:
