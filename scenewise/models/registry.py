@@ -75,7 +75,14 @@ def create_model(name: str, **options: Any) -> nn.Module:
         raise UsageError(
             f"{name} has no option {unknown[0]!r}; allowed: {', '.join(allowed) or 'none'}."
         )
-    network = builder(**options)
+    try:
+        network = builder(**options)
+    except (TypeError, ValueError, RuntimeError) as error:  # how the layers meet a wrong value
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+        raise UsageError(
+            f"{name} cannot be built with {given or 'its defaults'}: {first_line(error)}; its "
+            f"defaults are {', '.join(f'{key}={value!r}' for key, value in allowed.items())}."
+        ) from error
     network.__dict__["created_as"] = CreatedAs(name, dict(options))
     return network
 

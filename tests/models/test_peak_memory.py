@@ -24,8 +24,8 @@ def test_a_pass_takes_at_least_its_largest_layer() -> None:
 
 
 def test_a_process_that_fails_is_one_sentence() -> None:
-    with pytest.raises(NetworkError, match="c3d_tiny cannot be measured") as caught:
-        peak_memory.peak_memory("c3d_tiny", size=7)
+    with pytest.raises(NetworkError, match="timesformer_tiny cannot be measured") as caught:
+        peak_memory.peak_memory("timesformer_tiny", size=70)
     assert "\n" not in str(caught.value)
 
 

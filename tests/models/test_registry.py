@@ -115,6 +115,13 @@ def test_an_unknown_option_is_refused_with_those_there_are() -> None:
         create_model("c3d", frames=8)
 
 
+@pytest.mark.parametrize("options", [{"num_frames": "eight"}, {"dropout": 2.0}, {"num_classes": 1.5}])
+def test_a_wrong_value_is_refused_with_the_defaults(options: dict[str, Any]) -> None:
+    (value,) = options.values()
+    with pytest.raises(UsageError, match=rf"cannot be built with \w+={value!r}: .*num_frames=8"):
+        create_model("timesformer_tiny", **options)
+
+
 def test_a_network_that_was_made_by_hand_cannot_be_made_again() -> None:
     with pytest.raises(NetworkError, match="Linear was not made by create_model"):
         created_as(nn.Linear(1, 1))

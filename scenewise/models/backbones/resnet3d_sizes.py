@@ -202,3 +202,9 @@ def r2plus1d_34(
     else:
         raise UsageError(f"variant is {variant!r}; allowed: vmz, mmaction2.")
     return ResNet3D(options, num_classes=num_classes, dropout=dropout)
+
+
+def r2plus1d_tiny(num_classes: int = 10, dropout: float = 0.0) -> ResNet3D:
+    """Tran's R(2+1)D with a block a stage and an eighth of the channels."""
+    options = replace(_TRAN, depths=(1, 1, 1, 1), filters="split", stem_middle=6, widen=0.125)
+    return ResNet3D(options, num_classes=num_classes, dropout=dropout)

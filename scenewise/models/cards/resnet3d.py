@@ -145,4 +145,16 @@ CARDS = (
             "is torch's 0.1",
         ),
     ),
+    replace(
+        _TRAN,
+        name="r2plus1d_tiny",
+        summary="R(2+1)D with a block a stage and an eighth of the channels",
+        builder=f"{_PLACE}:r2plus1d_tiny",
+        licence="none published",
+        proof="the code of the published sizes, which it shares",
+        parameters=226_920,
+        multiply_adds=59_052_672,
+        input=replace(_TRAN_INPUT, frames=8, size=64, resize_shortest=None, seconds=None),
+        tiny=True,
+    ),
 )

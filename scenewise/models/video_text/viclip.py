@@ -228,7 +228,7 @@ def viclip_tiny(
     vocabulary: int = 49_408,
 ) -> ViCLIP:
     """Two blocks on either side."""
-    size = replace(TINY, vocab_size=vocabulary)
+    size = replace(TINY, embed_dim=64, vocab_size=vocabulary)
     return _viclip(size, num_frames, context_length, drop_path, masking, freeze_text)
 
 

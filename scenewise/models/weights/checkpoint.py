@@ -6,13 +6,17 @@ Pickled files are read with ``weights_only=True``, which runs no code of theirs.
 
 from __future__ import annotations
 
+import argparse
 import json
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,6 +31,20 @@ _SINGLE = ("model.safetensors", "pytorch_model.bin")
 _SHARDED = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _PICKLED = (".pth", ".pyth", ".pt", ".bin", ".ckpt", ".pkl", ".pickle")
 _HUB_FILES = (CONFIG, *_SINGLE, *_SHARDED, "model-*-of-*.safetensors", "pytorch_model-*-of-*.bin")
+# what training programs keep beside the tensors: options, and numbers of numpy. These classes hold
+# values and run nothing; any other is refused
+_MULTIARRAY: Any = import_module("numpy._core.multiarray")
+_PLAIN_DATA: list[Any] = [
+    argparse.Namespace,
+    np.dtype,
+    np.ndarray,
+    *(
+        (getattr(_MULTIARRAY, name), f"{module}.multiarray.{name}")
+        for name in ("scalar", "_reconstruct")
+        for module in ("numpy.core", "numpy._core")  # by numpy 1 and by numpy 2
+    ),
+    *{type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"},
+]
 # what training programs wrap a network's tensors in, in the order in which they are looked for
 _WRAPPINGS = ("state_dict", "model_state", "model_state_dict", "model", "module", "net")
 _PREFIXES = ("module.", "_orig_mod.")  # of data-parallel training and of torch.compile
@@ -70,16 +88,23 @@ def read_tensors(path: Path) -> Any:
             from safetensors.torch import load_file
 
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_PLAIN_DATA):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise NetworkError(
-            f"{path} holds more than tensors ({first_line(error)[:80]}), and code of a file is "
-            "never run; save its state_dict alone, or as .safetensors."
+            f"{path} holds more than tensors and plain settings ({_culprit(error)}), and code of "
+            "a file is never run; save its state_dict alone, or as .safetensors."
         ) from error
     except Exception as error:  # damaged files raise whatever their reader raises
         raise NetworkError(
             f"{path} cannot be read as weights: {first_line(error)[:120]}. Fetch it again."
         ) from error
+
+
+def _culprit(error: Exception) -> str:
+    """The class that was refused, out of what torch says."""
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return found.group(1) if found else first_line(error)[:80]
 
 
 def unwrap(source: str, content: Any) -> State:

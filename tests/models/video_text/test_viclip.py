@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_checkpoint_says_its_frames_and_length(tmp_path: Path) -> None:
 def test_it_starts_from_clip(tmp_path: Path) -> None:
     """A clip that stands still is what CLIP sees in its picture, but for what is new."""
     torch.manual_seed(0)
-    clip = CLIP(TINY)
+    clip = CLIP(replace(TINY, embed_dim=64))
     torch.save(clip.state_dict(), tmp_path / "clip.pt")
     network = create_model("viclip_tiny", vocabulary=512).eval()
     report = load_weights(network, tmp_path / "clip.pt", strict=False)

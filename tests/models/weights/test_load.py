@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -137,7 +139,7 @@ def _broken(path: Path) -> None:
 
 
 def _pickled(path: Path) -> None:
-    torch.save({"state_dict": {"a": torch.zeros(1)}, "opt": argparse.Namespace(lr=1)}, path)
+    torch.save({"state_dict": {"a": torch.zeros(1)}, "date": datetime.date.today()}, path)
 
 
 def _empty(path: Path) -> None:
@@ -147,8 +149,11 @@ def _empty(path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (_broken, r"w\.pth (cannot be read as weights|holds more than tensors)"),
-        (_pickled, r"w\.pth holds more than tensors .* code of a file is never run"),
+        (_broken, r"w\.pth (cannot be read as weights|holds more than)"),
+        (
+            _pickled,
+            r"w\.pth holds more than .* \(datetime\.date\), and code of a file is never run",
+        ),
         (_empty, r"w\.pth holds no tensors by name; allowed is a state_dict"),
     ],
 )
@@ -156,6 +161,23 @@ def test_files_that_are_no_weights(tmp_path: Path, write: Any, message: str) -> 
     write(tmp_path / "w.pth")
     with pytest.raises(NetworkError, match=message):
         read_checkpoint(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        argparse.Namespace(lr=0.1, name="run", nested=argparse.Namespace(depth=2)),
+        np.float64(71.3),
+        np.arange(3),
+        {"best": np.float32(1.0), "epochs": [1, 2]},
+    ],
+    ids=["options", "a figure", "an array", "several"],
+)
+def test_settings_beside_the_tensors_do_no_harm(
+    tmp_path: Path, network: nn.Module, beside: Any
+) -> None:
+    torch.save({"state_dict": network.state_dict(), "beside": beside}, tmp_path / "w.pth")
+    assert equal(network, load_pretrained(tmp_path / "w.pth", "c3d_tiny", num_classes=5))
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
