@@ -3,7 +3,8 @@
     python -m benchmarks.networks --checkouts DIR [--only NAME] [--threads 2] [--rounds 3]
 
 DIR holds the official repositories as folders ``owner+name``; a case whose repository is not there
-is named and left out. References inside pip packages need none. Each case has a process of its
+is named and left out. References inside pip packages need none,
+or lie unpacked in ``pip+name``. Each case has a process of its
 own, in which both networks take turns (ours, reference, ours, …); given are medians of wall time
 and of the pairs' ratios. Memory is what a fresh process grows by in one forward and in one
 training step (SGD), at its peak, beyond network and input. Both sides have random weights, and
@@ -96,7 +97,8 @@ def row(case: Case, given: argparse.Namespace) -> str:
 
 
 def checkout(case: Case, folder: Path) -> Path:
-    return folder / case.repository.replace("/", "+")
+    """Where a case's official code lies; a package of pip is installed, or lies there unpacked."""
+    return folder / case.repository.replace("/", "+").replace(":", "+")
 
 
 def measure(case: Case, what: str, checkouts: Path, rounds: int) -> dict[str, Any]:

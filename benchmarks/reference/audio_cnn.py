@@ -69,7 +69,16 @@ def call_ours(network: Any, inputs: tuple[Tensor, ...]) -> Outputs:
     }
 
 
-def case(variant: str, *, timed: bool = False) -> Case:
+def call_once(network: Any, inputs: tuple[Tensor, ...]) -> Outputs:
+    """For the clock: one pass; what they put behind the logits costs nothing."""
+    return {"logits": network(*inputs)["clipwise_output"]}
+
+
+def call_ours_once(network: Any, inputs: tuple[Tensor, ...]) -> Outputs:
+    return {"logits": network(*inputs)}
+
+
+def case(variant: str) -> Case:
     return Case(
         name=f"audio_{variant}",
         repository=REPOSITORY,
@@ -80,14 +89,24 @@ def case(variant: str, *, timed: bool = False) -> Case:
         call_ours=call_ours,
         # spectra lie at -40 dB and about, far from what seeded norms expect
         scales={r"bn0\.running_mean": 20.0},
-        timed=timed,
     )
 
 
 CASES = (
     case("cnn6"),
-    case("cnn10", timed=True),
+    case("cnn10"),
     case("cnn14"),
+    Case(
+        name="audio_cnn10_published",
+        repository=REPOSITORY,
+        reference=partial(reference, "cnn10"),
+        ours=partial(create_model, "audio_cnn"),
+        inputs=partial(sound, 1, 320_000),
+        call_reference=call_once,
+        call_ours=call_ours_once,
+        golden=False,
+        timed=True,
+    ),
     Case(
         name="audio_cnn10_file",
         repository=REPOSITORY,

@@ -46,6 +46,15 @@ def call_ours(network: nn.Module, inputs: tuple[Tensor, ...]) -> Outputs:
     return {"output": network(inputs[0]), "features": network.features(inputs[0])}
 
 
+def call_once(network: nn.Module, inputs: tuple[Tensor, ...]) -> Outputs:
+    """For the clock: their one pass gives both, ours would make two."""
+    return {"output": network(rearrange(inputs[0], "b t c h w -> b c t h w"))["video_embedding"]}
+
+
+def call_ours_once(network: nn.Module, inputs: tuple[Tensor, ...]) -> Outputs:
+    return {"output": network(inputs[0])}
+
+
 def case(name: str, size: tuple[int, ...], **options: bool) -> Case:
     fold = options.get("fold", True)
     timed = name.endswith("published")
@@ -55,8 +64,8 @@ def case(name: str, size: tuple[int, ...], **options: bool) -> Case:
         reference=partial(reference, fold=fold, text=timed),
         ours=partial(create_model, "s3d_howto100m", stem="space_to_depth" if fold else "joint"),
         inputs=partial(clips, size),
-        call_reference=call,
-        call_ours=call_ours,
+        call_reference=call_once if timed else call,
+        call_ours=call_ours_once if timed else call_ours,
         # half of what a ReLU takes comes back, and gates are not all near a half
         scales={r"bn\d\.weight$": 1.6, r"gating.*fc": 1.0},
         golden=not timed,

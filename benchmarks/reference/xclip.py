@@ -96,6 +96,15 @@ def call_ours(network: Any, given: tuple[Tensor, ...]) -> Outputs:
     }
 
 
+def call_once(network: Any, given: tuple[Tensor, ...]) -> Outputs:
+    """For the clock: one pass."""
+    return {"logits": network(*given)}
+
+
+def call_ours_once(network: Any, given: tuple[Tensor, ...]) -> Outputs:
+    return {"logits": network(*given).T}
+
+
 CASES = (
     Case(
         name="xclip_recognition",
@@ -113,8 +122,8 @@ CASES = (
         reference=partial(reference, VIT_B_32, 8),
         ours=partial(create_model, "xclip_b32_8f"),
         inputs=partial(inputs, 8, 224, 77, VIT_B_32.vocab_size, 1),
-        call_reference=call,
-        call_ours=call_ours,
+        call_reference=call_once,
+        call_ours=call_ours_once,
         scales=SCALES,
         golden=False,
         full=True,

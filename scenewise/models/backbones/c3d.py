@@ -68,7 +68,7 @@ class C3D(VideoBackbone):
         """Clips (B, T, 3, H, W) to (B, 512, T / 16, ceil(H / 32), ceil(W / 32)), after pool5."""
         x = rearrange(clips, "b t c h w -> b c t h w")
         for name in NAMES:
-            x = F.relu(self.get_submodule(name)(x))
+            x = F.relu(self.get_submodule(name)(x), inplace=True)
             if name in _POOLED:
                 x = self._pool(x, name)
         return x
@@ -80,14 +80,14 @@ class C3D(VideoBackbone):
             raise ValueError(
                 f"this C3D was made for another number or size of frames than {tuple(clips.shape)}"
             )
-        return F.relu(self.fc6(flat))
+        return F.relu(self.fc6(flat), inplace=True)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips (B, T, 3, H, W) to logits (B, K), or to fc6 (B, 4096) without classes."""
         features = self.features(clips)
         if not self.num_classes:
             return features
-        hidden = F.relu(self.fc7(self.dropout(features)))
+        hidden = F.relu(self.fc7(self.dropout(features)), inplace=True)
         logits: Tensor = self.fc8(self.dropout(hidden))
         return logits
 

@@ -87,7 +87,7 @@ class Unit3D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) to (B, C', ceil(T / stride), …)."""
-        return F.relu(self.bn(self.conv3d(pad_same(x, self.kernel, self.stride))))
+        return F.relu(self.bn(self.conv3d(pad_same(x, self.kernel, self.stride))), inplace=True)
 
 
 class InceptionModule(nn.Module):

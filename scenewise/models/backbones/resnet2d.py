@@ -45,9 +45,9 @@ class BasicBlock(nn.Module):
 
         ``branch`` is what the residual branch reads in place of ``x``, of the same shape.
         """
-        y = F.relu(self.bn1(self.conv1(x if branch is None else branch)))
+        y = F.relu(self.bn1(self.conv1(x if branch is None else branch)), inplace=True)
         y = self.bn2(self.conv2(y))
-        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
 
 
 class Bottleneck(nn.Module):
@@ -71,10 +71,10 @@ class Bottleneck(nn.Module):
 
         ``branch`` is what the residual branch reads in place of ``x``, of the same shape.
         """
-        y = F.relu(self.bn1(self.conv1(x if branch is None else branch)))
-        y = F.relu(self.bn2(self.conv2(y)))
+        y = F.relu(self.bn1(self.conv1(x if branch is None else branch)), inplace=True)
+        y = F.relu(self.bn2(self.conv2(y)), inplace=True)
         y = self.bn3(self.conv3(y))
-        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
 
 
 class ResNet2d(nn.Module):
@@ -105,7 +105,7 @@ class ResNet2d(nn.Module):
 
     def stem(self, images: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) to (B, 64, H / 4, W / 4)."""
-        x = F.relu(self.bn1(self.conv1(images)))
+        x = F.relu(self.bn1(self.conv1(images)), inplace=True)
         return F.max_pool2d(x, 3, 2, padding=1)
 
     def stages(self) -> Iterator[tuple[BasicBlock | Bottleneck, ...]]:

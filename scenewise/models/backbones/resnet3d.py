@@ -106,7 +106,7 @@ class _Layer(nn.Module):
         """Filter and norm; the ReLU after them is the caller's."""
         if f"conv{number}" in self._modules:
             return self._pair(f"{number}", x)
-        return self._pair(f"{number}_t", F.relu(self._pair(f"{number}_s", x)))
+        return self._pair(f"{number}_t", F.relu(self._pair(f"{number}_s", x), inplace=True))
 
     def _pair(self, suffix: str, x: Tensor) -> Tensor:
         normed: Tensor = getattr(self, f"bn{suffix}")(getattr(self, f"conv{suffix}")(x))
@@ -146,11 +146,11 @@ class Block(_Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) to (B, C', T', H', W')."""
-        residual = F.relu(self._apply_filter(1, x))
+        residual = F.relu(self._apply_filter(1, x), inplace=True)
         residual = self._apply_filter(2, residual)
         if self.bottleneck:
-            residual = self._apply_filter(3, F.relu(residual))
-        return F.relu(residual + self.downsample(x))
+            residual = self._apply_filter(3, F.relu(residual, inplace=True))
+        return F.relu(residual + self.downsample(x), inplace=True)
 
 
 class ZeroPadded(nn.Module):
@@ -226,7 +226,7 @@ class ResNet3D(VideoBackbone, _Layer):
         """Clips (B, T, 3, H, W) to (B, 512 or 2048, T', H / 32 or H / 16, W likewise)."""
         if clips.ndim != 5 or clips.shape[2] != 3:
             raise ValueError(f"this ResNet takes clips (B, T, 3, H, W), got {tuple(clips.shape)}")
-        x = F.relu(self._apply_filter(1, rearrange(clips, "b t c h w -> b c t h w")))
+        x = F.relu(self._apply_filter(1, rearrange(clips, "b t c h w -> b c t h w")), inplace=True)
         if self.stem_pool == "all":
             x = F.max_pool3d(x, 3, 2, 1)
         elif self.stem_pool == "space":
