@@ -76,7 +76,7 @@ def test_memory_is_measured_where_it_is_asked_for(
     ("arguments", "message"),
     [
         (("c3d_huge",), "There is no network 'c3d_huge'"),
-        (("c3d_tiny", "--size", "7"), "does not take 8 frames of 7 pixels"),
+        (("clip4clip_tiny", "--size", "70"), "does not take 8 frames of 70 pixels"),
         (("--size", "100"), "a multiple of 16"),
         (("--memory",), "--memory measures one network"),
         (("c3d", "--frames", "none"), "not a whole number"),

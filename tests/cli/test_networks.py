@@ -262,7 +262,7 @@ def test_only_partial_leaves_tensors_as_they_were_made(
         (["WEIGHTS", "out", "--network", "c3d_tyni"], 2, "did you mean c3d_tiny"),
         (["FOLDER", "out", "--option", "frames=3"], 2, "has no option 'frames'"),
         (["FOLDER", "out", "--option", "frames"], 2, "write KEY=VALUE"),
-        (["FOLDER", "out", "--option", "size=large"], 2, "cannot be made with size='large'"),
+        (["FOLDER", "out", "--option", "size=large"], 2, "cannot be built with size='large'"),
         (["FOLDER", "out", "--tokenizer", "gone.json"], 2, "gone.json is not a file"),
         (["FOLDER", "out", "--labels", "gone.txt"], 2, "gone.txt cannot be read: No such file"),
         (["FOLDER", "out", "--labels", "WORDS"], 2, "3 labels are given, and the network has 0"),

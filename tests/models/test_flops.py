@@ -96,5 +96,5 @@ def test_frames_and_size_build_the_network_for_them() -> None:
 
 
 def test_a_clip_that_a_network_does_not_take() -> None:
-    with pytest.raises(UsageError, match=r"c3d_tiny does not take 8 frames of 7 pixels.*8 of 64"):
-        network_cost("c3d_tiny", size=7)
+    with pytest.raises(UsageError, match=r"clip4clip_tiny does not take 8 frames of 70 p.*8 of 64"):
+        network_cost("clip4clip_tiny", size=70)

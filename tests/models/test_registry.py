@@ -115,7 +115,9 @@ def test_an_unknown_option_is_refused_with_those_there_are() -> None:
         create_model("c3d", frames=8)
 
 
-@pytest.mark.parametrize("options", [{"num_frames": "eight"}, {"dropout": 2.0}, {"num_classes": 1.5}])
+@pytest.mark.parametrize(
+    "options", [{"num_frames": "eight"}, {"dropout": 2.0}, {"num_classes": 1.5}]
+)
 def test_a_wrong_value_is_refused_with_the_defaults(options: dict[str, Any]) -> None:
     (value,) = options.values()
     with pytest.raises(UsageError, match=rf"cannot be built with \w+={value!r}: .*num_frames=8"):

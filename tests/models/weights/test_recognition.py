@@ -77,9 +77,7 @@ def test_it_is_recognised_among_all(file: str) -> None:
     converted = convert_state(model_card(found.name), state)
     assert converted is not None
     wanted = {
-        key: value.shape
-        for key, value in network.state_dict().items()
-        if value.is_floating_point()
+        key: value.shape for key, value in network.state_dict().items() if value.is_floating_point()
     }
     given = {key: value.shape for key, value in converted[1].items()}
     shared = wanted.keys() & given.keys()
