@@ -39,8 +39,8 @@ class Kind:
 
 KINDS = (
     Kind("3D convolution", "i3d_rgb", counts_frames=False),
-    Kind("divided attention", "timesformer_base", {"attention": "divided"}),
-    Kind("joint attention", "timesformer_base", {"attention": "joint"}),
+    Kind("divided attention", "timesformer_base", {"attention": "divided_space_time"}),
+    Kind("joint attention", "timesformer_base", {"attention": "joint_space_time"}),
     Kind("windowed attention", "video_swin_t", counts_frames=False),
 )
 

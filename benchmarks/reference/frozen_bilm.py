@@ -39,6 +39,10 @@ def official(config: Any, answers: int) -> nn.Module:
     bare_package("model", Path(sys.path[0]))
     setattr(np, "int", int)  # noqa: B010 - its stubs know that it is gone
     made: Any = module("model.deberta")
+    # torch asks for a type today where it asked for a tensor of that type
+    made._softmax_backward_data = lambda gradient, output, axis, like: torch._softmax_backward_data(
+        gradient, output, axis, like.dtype
+    )
     made.BaseModelOutput = dataclass(made.BaseModelOutput)  # newer versions insist on it
     made.DebertaV2PreTrainedModel.init_weights = lambda _self: None
     return cast("nn.Module", made.DebertaV2ForMaskedLM(config, n_ans=answers))
