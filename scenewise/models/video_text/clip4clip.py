@@ -32,6 +32,7 @@ from scenewise.models.video_text.clip_towers import (
     VisionTower,
 )
 from scenewise.models.video_text.interface import Features, VideoTextModel
+from scenewise.models.video_text.losses import symmetric_info_nce
 from scenewise.models.weights.inflate import inflate
 
 Head = Literal["mean_pool", "seq_lstm", "seq_transformer", "tight_transformer"]
@@ -209,7 +210,7 @@ class CLIP4Clip(VideoTextModel):
 
     def loss(self, similarity: Tensor) -> Tensor:
         """Cross entropy from texts to videos and from videos to texts, halved."""
-        return symmetric_cross_entropy(similarity)
+        return symmetric_info_nce(similarity)
 
     def frames(self, clips: Tensor) -> Tensor:
         """Clips (B, T, 3, H, W) to what CLIP makes of each frame (B, T, D)."""
@@ -289,13 +290,6 @@ def added_mask(mask: Tensor | None, tokens: Tensor) -> Tensor | None:
     least = max(_MASKED, torch.finfo(tokens.dtype).min)
     scores = torch.zeros_like(mask, dtype=tokens.dtype).masked_fill(~mask.bool(), least)
     return rearrange(scores, "b n -> b 1 1 n")
-
-
-def symmetric_cross_entropy(similarity: Tensor) -> Tensor:
-    """The mean over both directions of (B, B) whose diagonal belongs together."""
-    targets = torch.arange(similarity.shape[0], device=similarity.device)
-    both = F.cross_entropy(similarity, targets) + F.cross_entropy(similarity.T, targets)
-    return both / 2
 
 
 def _copy_blocks(source: Transformer, target: Transformer) -> None:

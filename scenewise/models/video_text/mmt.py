@@ -24,6 +24,7 @@ from scenewise.errors import UsageError
 from scenewise.models.layers.bert import Bert, BertSize, initialise
 from scenewise.models.video_text.expert_features import ExpertFeatures, ExpertStream
 from scenewise.models.video_text.interface import Features, VideoTextModel
+from scenewise.models.video_text.losses import max_margin
 from scenewise.models.weights.checkpoint import State
 from scenewise.models.weights.layout import Config, Identified, Layout
 
@@ -202,11 +203,7 @@ class MMT(VideoTextModel):
 
     def loss(self, similarity: Tensor) -> Tensor:
         """The hinge over both directions, averaged over all pairs but the diagonal."""
-        own = similarity.diagonal()
-        of_texts = F.relu(self.margin - own[:, None] + similarity)
-        of_videos = F.relu(self.margin - own[None, :] + similarity)
-        others = ~torch.eye(len(own), dtype=torch.bool, device=own.device)
-        return torch.cat([of_texts[others], of_videos[others]]).mean()
+        return max_margin(similarity, self.margin)
 
     def _contextualise(self, videos: ExpertFeatures) -> tuple[Tensor, Tensor]:
         """The experts' tokens after the transformer (B, M, D), and who saw something (B, M)."""

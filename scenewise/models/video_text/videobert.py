@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from scenewise.errors import UsageError
 from scenewise.models.layers.bert import Bert, BertPredictionTransform, BertSize, initialise
+from scenewise.models.pooling import masked_mean
 from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.video_text.video_words import VideoWords
 from scenewise.models.weights.checkpoint import State
@@ -118,7 +119,7 @@ class VideoBERT(VideoTextModel):
         """
         tokens = self.video_tokens(clips, mask)
         states = self.states(tokens)
-        pooled = _mean(states[:, 1:-1], tokens.mask[:, 1:-1])
+        pooled = masked_mean(states[:, 1:-1], tokens.mask[:, 1:-1])
         return Features(pooled, self.words(tokens.ids[:, 1:]), tokens.mask[:, 1:])
 
     def encode_text(self, ids: Tensor, mask: Tensor | None = None) -> Features:
@@ -128,7 +129,7 @@ class VideoBERT(VideoTextModel):
         ``pooled`` (B, D) is the mean of the states of the text alone, [CLS] left out.
         """
         tokens = self.text_tokens(ids, mask)
-        pooled = _mean(self.states(tokens)[:, 1:], tokens.mask[:, 1:])
+        pooled = masked_mean(self.states(tokens)[:, 1:], tokens.mask[:, 1:])
         return Features(pooled, self.words(self._open(tokens)), tokens.mask)
 
     def similarity(self, text: Features, video: Features) -> Tensor:
@@ -240,12 +241,6 @@ class VideoBERT(VideoTextModel):
         types[:, text.mask.shape[1] :] = 1
         together, apart = self.alignment_logits(self._encode(words, mask, types)).unbind(dim=1)
         return together - apart
-
-
-def _mean(states: Tensor, real: Tensor) -> Tensor:
-    """The mean of the real states: (B, N, D) and (B, N) to (B, D)."""
-    shares = real.to(states.dtype) / real.sum(dim=1, keepdim=True)
-    return torch.einsum("bnd,bn->bd", states, shares)
 
 
 def videobert_large(

@@ -25,7 +25,9 @@ from torch import Tensor, nn
 from scenewise.models.backbones.backbone import VideoBackbone
 from scenewise.models.backbones.s3d import s3d_howto100m, s3d_tiny
 from scenewise.models.layers.bert import Bert, BertSize, initialise
+from scenewise.models.pooling import masked_mean
 from scenewise.models.video_text.interface import Features, VideoTextModel
+from scenewise.models.video_text.losses import symmetric_info_nce
 from scenewise.models.weights.checkpoint import State
 from scenewise.models.weights.layout import Config, Identified, Layout
 
@@ -113,14 +115,14 @@ class VideoCLIP(VideoTextModel):
         features, real = self._features(clips, mask)
         states = self.video_encoder(features, real)
         tokens = states[:, 1:-1]
-        pooled = _mean(states[:, 1:], F.pad(real, (0, 1), value=True))
+        pooled = masked_mean(states[:, 1:], F.pad(real, (0, 1), value=True))
         return Features(pooled, tokens, real)
 
     def encode_text(self, ids: Tensor, mask: Tensor | None = None) -> Features:
         """Ids (B, L), [CLS] first and [SEP] last, to (B, D). ``mask`` None: 0 is padding."""
         real = ids.ne(0) if mask is None else mask.bool()
         states = self.text_encoder(ids, real)
-        return Features(_mean(states[:, 1:], real[:, 1:]))
+        return Features(masked_mean(states[:, 1:], real[:, 1:]))
 
     def similarity(self, text: Features, video: Features) -> Tensor:
         """(texts, videos): dot products."""
@@ -128,8 +130,7 @@ class VideoCLIP(VideoTextModel):
 
     def loss(self, similarity: Tensor) -> Tensor:
         """Cross-entropy over the texts of each video, and over the videos of each text, summed."""
-        own = torch.arange(len(similarity), device=similarity.device)
-        return F.cross_entropy(similarity.T, own) + F.cross_entropy(similarity, own)
+        return symmetric_info_nce(similarity, halved=False)
 
     def train(self, mode: bool = True) -> VideoCLIP:
         """All but the frozen extractor."""
@@ -170,12 +171,6 @@ class VideoCLIP(VideoTextModel):
         if mask is not None and mask.shape[1] == clips.shape[1]:
             mask = rearrange(mask.bool(), "b (t f) -> b t f", f=rate).all(dim=2)
         return features, mask
-
-
-def _mean(states: Tensor, real: Tensor) -> Tensor:
-    """The mean of the real states: (B, N, D) and (B, N) to (B, D)."""
-    shares = real.to(states.dtype) / real.sum(dim=1, keepdim=True)
-    return torch.einsum("bnd,bn->bd", states, shares)
 
 
 def videoclip(
