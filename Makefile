@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # Programs and servers that some tests compare or talk with. Where they cannot be installed,
 # those tests skip.
-DEBIAN_PACKAGES := ffmpeg mosquitto python3-gi gir1.2-gst-rtsp-server-1.0 \
+DEBIAN_PACKAGES := ffmpeg wordnet-base mosquitto python3-gi gir1.2-gst-rtsp-server-1.0 \
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 
 .PHONY: demo test check docs coverage format clean

@@ -12,6 +12,8 @@ It knows names and exit codes, and how to quote a foreign error; nothing of what
     │   └── MissingExtraError       an optional package is not installed
     ├── NetworkError                a network of the registry cannot be built, or its weights read
     │   └── UnknownNetworkError     exit code 2
+    ├── DataError                   annotations or a dataset are not what they should be
+    ├── TrainingError               a run of training cannot begin, go on or be resumed
     ├── ModelError                  a language model cannot be reached, or gives no answer
     └── LibraryError
         ├── LibraryNotFoundError
@@ -70,6 +72,14 @@ class UnknownNetworkError(NetworkError):
     """No network of the registry has this name."""
 
     exit_code = 2
+
+
+class DataError(ScenewiseError):
+    """Annotations, shards or a dataset's folder are missing, damaged or of another form."""
+
+
+class TrainingError(ScenewiseError):
+    """A run of training cannot begin, go on or be resumed."""
 
 
 class ModelError(ScenewiseError):

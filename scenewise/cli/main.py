@@ -29,6 +29,7 @@ from scenewise.cli import (
     events,
     indexing,
     labelling,
+    learning,
     locating,
     managing,
     models,
@@ -99,6 +100,7 @@ app.command("reindex")(indexing.reindex)
 app.command("backup")(managing.backup)
 app.command("cut")(managing.cut)
 app.command("doctor")(doctor.doctor)
+app.command("train")(learning.train)
 app.add_typer(people.app, name="people")
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)

@@ -1,0 +1,1 @@
+"""Training: from a config to a network that has learned, with its measured figures."""

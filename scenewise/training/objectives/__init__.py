@@ -1,0 +1,1 @@
+"""What networks should learn: one objective a module."""
