@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
 from scenewise.data.annotations.registry import read_annotations
-from scenewise.data.clip_dataset import ClipDataset, collate
+from scenewise.data.augment.mixing import Mixer
+from scenewise.data.build import make_dataset, make_loader, make_sampler, pixels_for
 from scenewise.errors import TrainingError
 from scenewise.models.registry import create_model, model_card
 from scenewise.models.weights.own import save_pretrained
@@ -31,24 +31,26 @@ def train(config: Config, folder: str | Path) -> TrainReport:
     if card.input is None:
         raise TrainingError(f"{card.name} takes no pixels.")
     root = data.videos or data.annotations
-    dataset = ClipDataset(
+    dataset = make_dataset(
         rows.rows,
         {video: root / video for video in rows.videos},
-        rows.classes,
-        frames=data.frames,
-        size=data.size,
-        mean=card.input.mean,
-        std=card.input.std,
+        data,
+        mode="train",
+        split=data.train_split,
+        pixels=pixels_for(card, data),
+        augment=config.augment,
+        classes=rows.classes,
+        seed=config.seed,
     )
+    sampler = make_sampler(dataset, data, config.train.batch_size, mode="train", seed=config.seed)
     options = {"num_classes": len(rows.classes), **config.model.options}
     network: nn.Module = create_model(card.name, **options)
     learner = Learner(network, Classification())
     optimizer = torch.optim.AdamW(
         learner.parameters(), lr=config.optimizer.lr, weight_decay=config.optimizer.weight_decay
     )
-    loader = DataLoader(
-        dataset, batch_size=config.train.batch_size, shuffle=True, collate_fn=collate
-    )
-    report = Trainer(learner, optimizer, config.train, loader).fit()
+    mixer = Mixer(config.augment, len(rows.classes), config.seed)
+    with make_loader(dataset, sampler, data.workers, mixer=mixer) as loader:
+        report = Trainer(learner, optimizer, config.train, loader).fit()
     save_pretrained(network, Path(folder), labels=rows.classes)
     return report
