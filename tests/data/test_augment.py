@@ -309,7 +309,7 @@ def test_erasing_is_one_box_in_the_same_place() -> None:
         assert gone[0, 0].sum() == rows * columns
         shares.append(float(gone[0, 0].float().mean()))
         assert 0.28 < columns / rows < 3.6
-    assert 0.015 < min(shares)
+    assert min(shares) > 0.015
     assert max(shares) < 0.345
 
 
@@ -318,7 +318,7 @@ def test_erasing_with_pixels_is_noise_of_its_own_everywhere() -> None:
     noise = clip[clip != 9.0]
     assert abs(float(noise.mean())) < 0.1
     assert abs(float(noise.std()) - 1) < 0.1
-    assert len(noise.unique()) > 0.99 * len(noise)
+    assert len(set(noise.tolist())) > 0.99 * len(noise)
 
 
 # mixing

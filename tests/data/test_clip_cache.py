@@ -90,7 +90,8 @@ def test_another_video_in_the_same_place_is_another_clip(tmp_path: Path) -> None
 
 def test_other_sizes_and_spans_are_other_clips(films: Films, tmp_path: Path) -> None:
     cache = ClipCache(tmp_path / "train", 4)
-    for options in ({}, {"train": True, "short_side": 128}):
+    several: list[dict[str, Any]] = [{}, {"train": True, "short_side": 128}]
+    for options in several:
         cached(clips(labelled("a"), films, **options), cache)[0]
     cached(clips([LabelRow("a", ("thing",), Segment(1, 2))], films), cache)[0]
     assert len(cache) == 3
@@ -137,7 +138,7 @@ def write_half(films: Films, place: Path) -> None:
             "size": clip_cache._ENTRY.size,
             "iter_unpack": clip_cache._ENTRY.iter_unpack,
         },
-    )()  # type: ignore[assignment]
+    )()
     dataset[0]
 
 
@@ -160,9 +161,32 @@ def test_a_writer_that_is_killed_leaves_nothing_half(films: Films, tmp_path: Pat
     assert size < 2.1 * 4 * 96 * 96 * 3
 
 
+def fill(films: Films, place: Path) -> None:
+    dataset = cached(clips(labelled("a", "b", "short", "heard"), films), ClipCache(place, 4))
+    for number in range(4):
+        dataset[number]
+
+
+def test_several_processes_fill_one_cache(films: Films, tmp_path: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    writers = [fork.Process(target=fill, args=(films, tmp_path / "train")) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    cache = ClipCache(tmp_path / "train", 4)
+    assert len(cache) == 4
+    entries = (tmp_path / "train.index").stat().st_size // clip_cache._ENTRY.size
+    assert entries == 4  # nobody wrote what another had written
+    plain = clips(labelled("a", "b", "short", "heard"), films)
+    again = cached(plain, cache)
+    assert all(same(again[number].clip, plain[number].clip) for number in range(4))
+
+
 def test_a_broken_video_is_not_kept(films: Films, tmp_path: Path) -> None:
     cache = ClipCache(tmp_path / "train", 4)
-    with pytest.raises(DataError, match="broken.mp4"):
+    with pytest.raises(DataError, match=r"broken\.mp4"):
         cached(clips(labelled("broken"), films), cache)[0]
     assert len(cache) == 0
 
