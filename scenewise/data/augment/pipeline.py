@@ -101,11 +101,14 @@ class Preparation:
 
 def normalised(clip: Tensor, pixels: Pixels) -> Tensor:
     """RGB bytes (T, 3, H, W) to (x / 255 - mean) / std, in the order of the network's channels."""
-    mean = rearrange(torch.tensor(pixels.mean), "c -> c 1 1")
-    std = rearrange(torch.tensor(pixels.std), "c -> c 1 1")
+    mean, std = torch.tensor(pixels.mean), torch.tensor(pixels.std)
+    # one multiplication and one addition, as the encoders of a search do it
+    scale = rearrange(1 / (255 * std), "c -> c 1 1")
+    shift = rearrange(-mean / std, "c -> c 1 1")
     if pixels.channels == "bgr":
         clip = clip.flip(1)
-    return ((clip.float() / 255 - mean) / std).contiguous()
+    # rearranged as bytes, of which there are a quarter
+    return clip.contiguous().float().mul_(scale).add_(shift)
 
 
 def _changed(
