@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -92,17 +93,30 @@ def write_features(
 
 def read_features(folder: Path, video: str) -> Features:
     """Raises DataError where there is no such file, or it is damaged."""
+    with _kept(folder, video) as kept:
+        vectors, times, duration = kept["vectors"], kept["times"], float(kept["duration"])
+    if vectors.ndim != 2 or times.shape != vectors.shape[:1] or not len(times):
+        place = feature_path(folder, video)
+        raise DataError(f"{place}: holds no vectors (T, D) with T times; make it again.")
+    return Features(vectors, times, duration)
+
+
+def count_vectors(folder: Path, video: str) -> int:
+    """How many vectors are kept of a video, without reading them. Raises DataError."""
+    with _kept(folder, video) as kept:
+        return len(kept["times"])
+
+
+@contextmanager
+def _kept(folder: Path, video: str) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
     place = feature_path(folder, video)
     try:
         with np.load(place, allow_pickle=False) as kept:
-            vectors, times, duration = kept["vectors"], kept["times"], float(kept["duration"])
+            yield kept
     except FileNotFoundError as error:
         raise DataError(f"{place}: no features are kept of {video!r}; make them first.") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{place}: is damaged; remove it and make the features again.") from error
-    if vectors.ndim != 2 or times.shape != vectors.shape[:1] or not len(times):
-        raise DataError(f"{place}: holds no vectors (T, D) with T times; make it again.")
-    return Features(vectors, times, duration)
 
 
 def feature_path(folder: Path, video: str) -> Path:

@@ -327,3 +327,20 @@ def test_a_class_with_a_direction_keeps_it(films: Films) -> None:
         assert ours is not None
         assert theirs is not None
         assert torch.equal(ours if same else ours.flip(-1), theirs)
+
+
+@pytest.mark.shared
+def test_odd_and_broken_files_give_a_clip_or_one_sentence(shared_dir: Path) -> None:
+    folder = shared_dir / "media" / "format"
+    videos = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
+    dataset = clips(labelled(*videos), videos, broken="replace", sound_rate=8000)
+    readable = 0
+    for number, row in enumerate(dataset.rows):
+        example = dataset.try_example(number)
+        readable += example.readable
+        if example.readable:
+            assert example.clip is not None
+            assert example.clip.shape == (4, 3, SIDE, SIDE)
+        else:
+            assert example.notes[0].startswith(f"row {number} ({row.video}): ")
+    assert readable > len(videos) / 2

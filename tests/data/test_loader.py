@@ -202,6 +202,24 @@ def test_frames_arrive_as_they_were(films: Films) -> None:
     assert shown(batch.clips[0]) == [6, 18, 31, 43]
 
 
+class Plain(Dies):
+    """Many tiny examples."""
+
+    def __len__(self) -> int:
+        return 300
+
+    def __getitem__(self, place: Place) -> Example:
+        return Example(row=place.number, times=torch.zeros(3))
+
+
+def test_kept_results_of_an_evaluation_hold_no_files_open() -> None:
+    with Loader(Plain(), BatchSampler(InOrder(300), 1), workers=1) as loader:
+        kept = list(loader)
+        held = len(list(Path("/proc/self/fd").iterdir()))
+    assert len(kept) == 300
+    assert held < 200
+
+
 @pytest.fixture
 def endless(films: Films, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A training process with two workers, in a process group of its own, that never ends."""
