@@ -22,6 +22,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from io import BufferedRandom
 from pathlib import Path
 
 import numpy as np
@@ -163,14 +164,12 @@ class ClipCache:
 
     def _keep(self, key: bytes, frames: Frames, span: Segment, damaged: _Place | None) -> _Place:
         """Write frames, then their entry, while no other process does."""
-        with _storage_errors(self._data), self._index.open("r+b") as index:
-            fcntl.flock(index, fcntl.LOCK_EX)  # released with the file, also of a killed process
+        with _storage_errors(self._data), _locked(self._index) as index:
             self._refresh()
             known = self._known.get(key)
             if known is not None and known != damaged:
                 return known  # another process was faster
-            # past the last entry may lie what a killed process left
-            index.truncate(self._read)
+            # past the last entry may lie what a killed process left: it is written over
             offset = max((place.end for place in self._known.values()), default=0)
             offset = -(-offset // _CHECK.size) * _CHECK.size
             place = _Place(offset, (len(frames), *frames.shape[1:3], 3), span)
@@ -197,6 +196,19 @@ def _key(path: Path, span: Segment | None, scale: Scale, frames: int) -> bytes:
     ends = None if span is None else [span.start, span.end]
     facts = [_VERSION, os.fspath(place), stamp, ends, asdict(scale), frames]
     return hashlib.sha256(json.dumps(facts).encode("utf-8", "surrogateescape")).digest()[:16]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BufferedRandom]:
+    """The file, while no other process has it; a killed process has it no longer."""
+    with path.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield file
+            file.flush()
+        finally:
+            # closing is not enough where a process was forked meanwhile
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -79,6 +80,7 @@ def test_a_cache_that_is_too_coarse_says_so(films: Films, tmp_path: Path) -> Non
 
 def test_another_video_in_the_same_place_is_another_clip(tmp_path: Path) -> None:
     film = numbered(tmp_path / "film.mp4", 20)
+    os.utime(film, ns=(1, 1))
     cache = ClipCache(tmp_path / "train", 4)
     dataset = cached(clips(labelled("f"), {"f": film}), cache)
     before = shown(dataset[0].clip)
@@ -182,6 +184,23 @@ def test_several_processes_fill_one_cache(films: Films, tmp_path: Path) -> None:
     plain = clips(labelled("a", "b", "short", "heard"), films)
     again = cached(plain, cache)
     assert all(same(again[number].clip, plain[number].clip) for number in range(4))
+
+
+def test_a_writer_waits_for_another(films: Films, tmp_path: Path) -> None:
+    cache = ClipCache(tmp_path / "train", 4)
+    writer = multiprocessing.get_context("fork").Process(
+        target=fill, args=(films, tmp_path / "train"), daemon=True
+    )
+    with (tmp_path / "train.index").open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        writer.start()
+        writer.join(0.7)
+        waits = writer.is_alive() and len(cache) == 0
+        fcntl.flock(held, fcntl.LOCK_UN)  # closing is not enough: the writer has a copy of it
+    writer.join(60)
+    assert waits
+    assert writer.exitcode == 0
+    assert len(cache) == 4
 
 
 def test_a_broken_video_is_not_kept(films: Films, tmp_path: Path) -> None:

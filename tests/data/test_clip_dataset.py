@@ -237,6 +237,11 @@ def test_sound_that_begins_late_is_silent_before(tmp_path: Path) -> None:
     assert sound is not None
     assert float(sound[:15_000].abs().max()) < 0.01
     assert float(sound[17_000:30_000].abs().max()) > 0.2
+    # a second from the middle of the two: half of it is silent
+    middle = clips(labelled("l"), {"l": film}, sound_rate=16_000, sound_seconds=1.0)[0].sound
+    assert middle is not None
+    assert float(middle[:7_000].abs().max()) < 0.01
+    assert float(middle[9_000:15_000].abs().max()) > 0.2
 
 
 # rows of every kind

@@ -104,6 +104,20 @@ def test_an_epoch_that_is_left_early_begins_anew(films: Films) -> None:
     assert equal(first, whole[0])
 
 
+def test_mixing_is_of_the_epoch_and_the_place_in_it(films: Films) -> None:
+    mixer = Mixer(AugmentSettings(mixup=0.8), 1, seed=5)
+    with Loader(dataset(films, "a", "b", "a", "b"), BatchSampler(InOrder(4), 2)) as loader:
+        loader.set_epoch(2, start=1)
+        (plain,) = loader
+    with Loader(
+        dataset(films, "a", "b", "a", "b"), BatchSampler(InOrder(4), 2), mixer=mixer
+    ) as loader:
+        loader.set_epoch(2, start=1)
+        (mixed,) = loader
+    assert equal(mixed, mixer(plain, 2, 1))
+    assert not equal(mixed, mixer(plain, 0, 1))
+
+
 def test_skipped_batches_are_not_decoded(films: Films) -> None:
     # the first two rows cannot be read, and are not looked at
     with Loader(
