@@ -25,9 +25,10 @@ Box = tuple[float, float, float, float]  # left, upper, right, lower, as fractio
 
 @dataclass(frozen=True, slots=True)
 class FilmSettings:
-    """How a film is encoded; the container follows from the file's suffix."""
+    """How a film is encoded."""
 
     codec: str = "libx264"
+    container: str | None = None  # its format; None: by the file's suffix
     frame_rate: Fraction = Fraction(25)
     gop: int = 50  # frames from keyframe to keyframe at most
     b_frames: int = 2
@@ -69,7 +70,9 @@ def write_film(
     # a start between two frames needs a finer clock than one tick a frame
     even = times is None and (start * settings.frame_rate).denominator == 1
     clock = 1 / settings.frame_rate if even else _CLOCK
-    with av.open(str(path), "w", container_options=settings.container_options) as container:
+    with av.open(
+        str(path), "w", format=settings.container, container_options=settings.container_options
+    ) as container:
         video: av.VideoStream | None = None
         audio = _add_sound(container, sound) if sound is not None else None
         for number, picture in enumerate(frames):

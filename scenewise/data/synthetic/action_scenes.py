@@ -7,11 +7,14 @@ what sees frames singly can do no better than chance between twins.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 from scenewise.data.synthetic.actions import ACTIONS, TWINS
 from scenewise.data.synthetic.scene import (
     BACKGROUNDS,
+    COLOURS,
+    SHAPES,
     TEXTURES,
     BackgroundKind,
     Scene,
@@ -25,6 +28,9 @@ from scenewise.data.synthetic.staging import (
     draw_background,
 )
 
+_Looks = Sequence[tuple[str, str]]
+
+LOOKS: _Looks = tuple((colour, shape) for colour in COLOURS for shape in SHAPES)
 _GRID = 20  # times are whole twentieths of a second
 _BACKWARD = {second: first for first, second in TWINS}
 _TRIES = 1000
@@ -35,18 +41,17 @@ def draw_action(
     lots: Random,
     *,
     seconds: float = 1.0,
-    colour: str = "",
-    shape: str = "",
+    looks: Sequence[tuple[str, str]] = LOOKS,
     backgrounds: tuple[BackgroundKind, ...] = BACKGROUNDS,
 ) -> Scene:
     """A scene of ``seconds`` in which one action happens; ``label`` is its name.
 
-    ``colour`` and ``shape`` are those of the (first) thing; empty, they are drawn.
+    Every thing has a colour and a shape of ``looks``.
     """
     if action in _BACKWARD:
         forward = _BACKWARD[action]
         return draw_action(
-            forward, lots, seconds=seconds, colour=colour, shape=shape, backgrounds=backgrounds
+            forward, lots, seconds=seconds, looks=looks, backgrounds=backgrounds
         ).reversed()
     background = draw_background(lots, seconds, backgrounds)
     for _ in range(_TRIES):
@@ -54,9 +59,9 @@ def draw_action(
         start, end = draw_span(lots, seconds) if action != "rest" else (0.0, seconds)
         try:
             if ACTIONS[action].things == 2:
-                _meet(stage, action, start, end, colour, shape)
+                _meet(stage, action, start, end, looks)
             else:
-                _act(stage, action, start, end, colour, shape)
+                _act(stage, action, start, end, looks)
         except NoRoomError:
             continue
         return stage.scene(background, label=action)
@@ -71,12 +76,13 @@ def draw_span(lots: Random, seconds: float) -> tuple[float, float]:
     return start / _GRID, (start + length) / _GRID
 
 
-def _act(stage: Stage, action: str, start: float, end: float, colour: str, shape: str) -> None:
+def _act(stage: Stage, action: str, start: float, end: float, looks: _Looks) -> None:
     lots = stage.lots
     low, high = (SMALLEST, 140) if action == "grow" else COMMON
     radius = lots.randint(low, high)
     spot = stage.spot(radius)
     texture = lots.choice(TURNING_TEXTURES if action.startswith("turn") else TEXTURES)
+    colour, shape = lots.choice(looks)
     who = stage.enter(
         spot,
         radius,
@@ -88,11 +94,11 @@ def _act(stage: Stage, action: str, start: float, end: float, colour: str, shape
     stage.act(action, who, start, end)
 
 
-def _meet(stage: Stage, action: str, start: float, end: float, colour: str, shape: str) -> None:
+def _meet(stage: Stage, action: str, start: float, end: float, looks: _Looks) -> None:
     """Two things somewhere, in any direction from each other, and what happens between them."""
     lots = stage.lots
-    for number in range(2):
+    for _ in range(2):
         radius = lots.randint(SMALLEST, COMMON[1])
-        spot = stage.spot(radius)
-        stage.enter(spot, radius, colour="" if number else colour, shape="" if number else shape)
+        colour, shape = lots.choice(looks)
+        stage.enter(stage.spot(radius), radius, colour=colour, shape=shape)
     stage.meet(action, 0, 1, start, end)

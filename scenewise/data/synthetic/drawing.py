@@ -24,7 +24,7 @@ Picture = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 Plane = npt.NDArray[np.float32]
 
 FRAME_RATE = Fraction(8)
-_DARK = 0.35  # of its colour, where a texture is dark
+_DARK = 0.5  # of its colour, where a texture is dark
 _NOISE_CELLS = 6
 _FINEST_ANGLE = 1 << 20
 

@@ -59,8 +59,13 @@ class Thing:
 
     @property
     def colour(self) -> str:
-        """The one it begins with, by which it is called."""
+        """The one it begins with."""
         return self.colours[0][1]
+
+    def colour_at(self, seconds: float) -> str:
+        """By which it is called when something begins then."""
+        begun = [name for tick, name in self.colours if tick <= ticks(seconds)]
+        return begun[-1] if begun else self.colour
 
     def reversed(self, last: int) -> Thing:
         """The same shown backwards in a film of ``last`` ticks."""
@@ -103,10 +108,11 @@ class Event:
     other: int | None = None  # the second thing that takes part
     colour: str | None = None  # that it changes into
     cause: int | None = None  # number of the event of the scene that made this happen
+    part_of: int | None = None  # number of the event that says this too, so that nobody tells it
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape, without what it has not."""
-        names = ("action", "thing", "start", "end", "other", "colour", "cause")
+        names = ("action", "thing", "start", "end", "other", "colour", "cause", "part_of")
         shape = {name: getattr(self, name) for name in names}
         return {name: value for name, value in shape.items() if value is not None}
 
@@ -157,13 +163,18 @@ class Scene:
     label: str = ""  # the class, where films are told apart by one
     sounds: tuple[SoundCue, ...] | None = None  # None: a film without sound
 
+    @property
+    def told(self) -> tuple[Event, ...]:
+        """The events that are worth telling: not those that others say too."""
+        return tuple(event for event in self.events if event.part_of is None)
+
     def reversed(self) -> Scene:
         """The scene whose film is this one's shown backwards; every event becomes its twin.
 
-        Raises ValueError where an event has a cause: effects do not come first.
+        Raises ValueError where events rest on one another: effects do not come first.
         """
-        if any(event.cause is not None for event in self.events):
-            raise ValueError("a scene with causes cannot be shown backwards")
+        if any(event.cause is not None or event.part_of is not None for event in self.events):
+            raise ValueError("a scene whose events rest on one another has no backwards")
         last = ticks(self.seconds)
         label = ACTIONS[self.label].twin if self.label in ACTIONS else self.label
         back = self.background.drift
@@ -183,8 +194,7 @@ class Scene:
     def _twin(self, event: Event, last: int) -> Event:
         colour = None
         if event.colour is not None:  # backwards it changes into what it was before
-            track = self.things[event.thing].colours
-            colour = [name for tick, name in track if tick <= ticks(event.start)][-1]
+            colour = self.things[event.thing].colour_at(event.start)
         return replace(
             event,
             action=ACTIONS[event.action].twin,

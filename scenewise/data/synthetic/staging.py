@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import combinations
 from random import Random
+from typing import Any
 
+from scenewise.data.synthetic.actions import HIT
 from scenewise.data.synthetic.scene import (
     BACKGROUNDS,
     COLOURS,
@@ -26,11 +29,14 @@ from scenewise.data.synthetic.scene import (
     Thing,
     ticks,
 )
+from scenewise.data.synthetic.tracks import value_at
 
 SMALLEST, LARGEST = 110, 250  # radius; at 64 pixels a side the smallest is 14 across
 COMMON = (120, 170)  # radius of a thing that has not grown
 SHORTEST_WAY, LONGEST_WAY = 250, 560
 TURNING_TEXTURES = ("striped", "checked", "halved")  # a turn of a plain circle cannot be seen
+_LOOKS = 12  # in an event, to see whether things keep apart
+_APART = 1.15  # of the sum of their radii, which points of a star pass
 _GAP = 30  # kept between things that come near each other
 _FURTHER = 240, 420  # by how much two things come nearer, or part
 _FASTEST_DRIFT = 200  # units a second
@@ -172,6 +178,59 @@ class Stage:
             case _:
                 raise ValueError(f"{action} is no action of one thing")
         self.events.append(Event(action, who, start, end, colour=colour))
+
+    def attempt(self, action: str, who: int, start: float, end: float) -> bool:
+        """The same where things keep apart; False, and nothing has changed, where they cannot."""
+        actor = self.actors[who]
+        tracks: tuple[list[Any], ...] = (
+            actor.colours,
+            actor.place,
+            actor.radius,
+            actor.angle,
+            actor.presence,
+        )
+        lengths = [len(track) for track in tracks]
+        events = len(self.events)
+        try:
+            if action != "appear" and not actor.there:
+                raise NoRoomError
+            if action.startswith("turn") and actor.texture not in TURNING_TEXTURES:
+                raise NoRoomError
+            self.act(action, who, start, end)
+            self.check_room(start, end)
+        except NoRoomError:
+            for track, length in zip(tracks, lengths, strict=True):
+                del track[length:]
+            del self.events[events:]
+            return False
+        return True
+
+    def check_room(self, start: float, end: float) -> None:
+        """Raise NoRoomError where two things that are there come too near in a span."""
+        seen = [actor for actor in self.actors if any(v[0] for _, v in actor.presence[-3:])]
+        for step in range(_LOOKS + 1):
+            tick = ticks(start) + (ticks(end) - ticks(start)) * step // _LOOKS
+            at = [(value_at(actor.place, tick), value_at(actor.radius, tick)[0]) for actor in seen]
+            for (one, its_size), (other, size) in combinations(at, 2):
+                if math.dist(one, other) < (its_size + size) * _APART:
+                    raise NoRoomError
+
+    def strike(
+        self, who: int, other: int, way: str, start: float, middle: float, end: float
+    ) -> None:
+        """One thing runs into another, stops, and the other moves on. Both lie in line."""
+        one, two = self.actors[who], self.actors[other]
+        step = _STEP[way]
+        reach = one.size + two.size
+        contact = two.spot[0] - step[0] * reach, two.spot[1] - step[1] * reach
+        extend(one.place, ticks(start), ticks(middle), contact)
+        extend(two.place, ticks(middle), ticks(end), self._way(two, step))
+        hit = len(self.events)
+        self.events += [
+            Event(HIT, who, start, middle, other=other),
+            Event(f"move {way}", who, start, middle, part_of=hit),
+            Event(f"move {way}", other, middle, end, cause=hit),
+        ]
 
     def meet(self, action: str, who: int, other: int, start: float, end: float) -> None:
         """Let an action between two things happen, along the line between them.

@@ -8,19 +8,25 @@ equal bits at mirrored times.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
-from scenewise.data.synthetic.scene import COLOURS, TICKS, ColourTrack, Scene, Track
+from scenewise.data.synthetic.scene import COLOURS, TICKS, ColourTrack, Numbers, Scene, Track, ticks
 
 Values = npt.NDArray[np.float64]
 
 
 def frame_count(scene: Scene, frame_rate: Fraction) -> int:
-    """How many frames the film has."""
-    return max(1, round(Fraction(scene.seconds).limit_denominator(TICKS) * frame_rate))
+    """How many frames the film has. Raises ValueError where it does not end with a frame."""
+    count = Fraction(ticks(scene.seconds), TICKS) * frame_rate
+    if count.denominator != 1:
+        raise ValueError(
+            f"{scene.seconds} s are no whole number of frames at {frame_rate} a second"
+        )
+    return int(count)
 
 
 def values(track: Track, numbers: npt.NDArray[np.int64], frame_rate: Fraction) -> Values:
@@ -49,3 +55,16 @@ def colour_values(
 ) -> Values:
     """Red, green and blue (T, 3), 0 to 255."""
     return values(tuple((tick, COLOURS[name]) for tick, name in track), numbers, frame_rate)
+
+
+def value_at(track: Sequence[tuple[int, Numbers]], tick: int) -> tuple[float, ...]:
+    """The track at one tick; for a few of them."""
+    before = track[0]
+    if tick <= before[0]:
+        return before[1]
+    for after in track[1:]:
+        if tick <= after[0]:
+            share = (tick - before[0]) / (after[0] - before[0])
+            return tuple(a + (b - a) * share for a, b in zip(before[1], after[1], strict=True))
+        before = after
+    return before[1]

@@ -95,14 +95,35 @@ PHRASES: dict[str, tuple[Phrase, ...]] = {
 }
 
 
-def pick(wordings: tuple[str, ...], lots: Random | None) -> str:
-    """One of several wordings; the first without ``lots``."""
-    return wordings[0] if lots is None else lots.choice(wordings)
+class Wording:
+    """Chooses among wordings, by ``lots``; a thing that was called a disc once stays one."""
 
+    def __init__(self, lots: Random | None = None) -> None:
+        """``lots`` None: always the first wording."""
+        self._lots = lots
+        self._chosen: dict[str, str] = {}
 
-def thing_words(colour: str, shape: str, lots: Random | None = None) -> str:
-    """``red circle``, or ``red disc``."""
-    return f"{pick(COLOUR_WORDS[colour], lots)} {pick(SHAPE_WORDS[shape], lots)}"
+    def colour(self, name: str) -> str:
+        """``purple``, or ``violet``."""
+        return self._stay(name, COLOUR_WORDS[name])
+
+    def shape(self, name: str) -> str:
+        """``circle``, or ``disc``."""
+        return self._stay(name, SHAPE_WORDS[name])
+
+    def thing(self, colour: str, shape: str) -> str:
+        """``red circle``."""
+        return f"{self.colour(colour)} {self.shape(shape)}"
+
+    def action(self, name: str, form: Form, colour: str | None = None) -> str:
+        """``moves left``; ``colour`` is what a thing changes into."""
+        phrase = PHRASES[name][0] if self._lots is None else self._lots.choice(PHRASES[name])
+        return phrase.form(form, self.colour(colour) if colour else "")
+
+    def _stay(self, name: str, wordings: tuple[str, ...]) -> str:
+        if name not in self._chosen:
+            self._chosen[name] = wordings[0] if self._lots is None else self._lots.choice(wordings)
+        return self._chosen[name]
 
 
 def with_article(words: str) -> str:
@@ -110,9 +131,6 @@ def with_article(words: str) -> str:
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
-def action_words(
-    action: str, form: Form, *, colour: str | None = None, lots: Random | None = None
-) -> str:
-    """``moves left``, in one of its wordings; ``colour`` is what a thing changes into."""
-    phrase = PHRASES[action][0] if lots is None else lots.choice(PHRASES[action])
-    return phrase.form(form, pick(COLOUR_WORDS[colour], lots) if colour else "")
+def closed(text: str, mark: str = ".") -> str:
+    """As a sentence of its own."""
+    return f"{text[:1].upper()}{text[1:]}{mark}"
