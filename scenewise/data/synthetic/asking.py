@@ -65,6 +65,11 @@ def _acts(scene: Scene, number: int) -> list[Event]:
     return [event for event in scene.events if event.thing == number and event.other is None]
 
 
+def _of_one_colour(scene: Scene) -> list[int]:
+    """Things that have one name all the time."""
+    return [number for number, thing in enumerate(scene.things) if len(thing.colours) == 1]
+
+
 def _does(action: str) -> str:
     return Wording().action(action, "third")
 
@@ -131,7 +136,7 @@ def _another_pair(lots: Random, action: str, wanted: Sequence[str]) -> str:
 
 def _which(scene: Scene, _lots: Random) -> Iterator[Candidate]:
     """Of two things, the one that does something; balanced by its place in the question."""
-    for one, other in permutations(range(len(scene.things)), 2):
+    for one, other in permutations(_of_one_colour(scene), 2):
         theirs = {act.action for act in _acts(scene, other)}
         for act in _acts(scene, one):
             if act.action in theirs or act.action == "change colour":
@@ -264,7 +269,7 @@ def _why(scene: Scene, lots: Random) -> Iterator[Candidate]:
 
 
 def _does_it(scene: Scene, _lots: Random) -> Iterator[Candidate]:
-    for number in range(len(scene.things)):
+    for number in _of_one_colour(scene):
         done = {act.action for act in _acts(scene, number)}
         name = _name(scene, number, 0)
         for action in sorted(done & set(_PAIRED)):

@@ -273,11 +273,21 @@ def _write(job: _Job) -> None:
         write_file(job.path.with_suffix(".srt"), cues)
     frames = draw_frames(job.scene, size=job.world.size, frame_rate=rate)
     with written_aside(job.path) as aside:
-        write_film(aside, frames, settings, sound=sound)
+        texts = _one_by_one(cues) if job.files.subtitles == "inside" else []
+        write_film(aside, frames, settings, sound=sound, texts=texts)
+
+
+def _one_by_one(cues: list[Cue]) -> list[tuple[float, float, str]]:
+    """What is shown at once as the lines of one text: a track in an mp4 has one at a time."""
+    spans = dict.fromkeys((cue.start, cue.end) for cue in cues)
+    return [
+        (*span, "\n".join(cue.text for cue in cues if (cue.start, cue.end) == span))
+        for span in spans
+    ]
 
 
 def subtitle_cues(scene: Scene) -> list[Cue]:
-    """What happens, when it does."""
+    """What happens, when it does; events overlap only where they have one span."""
     return [Cue(event.start, event.end, closed(clause(scene, event))) for event in scene.told]
 
 

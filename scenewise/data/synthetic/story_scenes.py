@@ -102,6 +102,8 @@ class _Story:
                 # the slot after is left empty
                 self._one(start, end, besides=first)
                 number += 1
+        if not all(any(value[0] for _, value in actor.presence) for actor in self._stage.actors):
+            raise NoRoomError  # one that nobody ever sees
         return self._stage
 
     def _enter(self, count: int) -> None:
