@@ -264,7 +264,14 @@ def _deaf() -> None:
 
 def _write(job: _Job) -> None:
     rate = job.world.frame_rate
-    settings = FilmSettings(container="mp4", frame_rate=rate, gop=_GOP, quality=_QUALITY)
+    settings = FilmSettings(
+        container="mp4",
+        frame_rate=rate,
+        gop=_GOP,
+        quality=_QUALITY,
+        # x264's macroblock tree gives other bytes now and then for pictures as small as these
+        options={"x264-params": "mbtree=0"},
+    )
     samples = soundtrack(job.scene) if job.files.sound else None
     sound = None if samples is None else Sound(samples[None], SAMPLE_RATE)
     cues = subtitle_cues(job.scene)
