@@ -14,20 +14,36 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+from av.subtitles.stream import SubtitleStream
 from PIL import Image
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
 BARCODE_BITS = 16
 _CLOCK = Fraction(1, 60_000)  # of variable frame rate; MPEG-4 part 2 allows no finer one
+_TEXT_CLOCK = Fraction(1, 1000)
+# without a style of this form FFmpeg opens no encoder of text
+_TEXT_STYLE = "\r\n".join(
+    (
+        "[Script Info]",
+        "ScriptType: v4.00+",
+        "[V4+ Styles]",
+        "Format: Name, Fontname, Fontsize",
+        "Style: Default,Arial,16",
+        "[Events]",
+        "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text",
+        "",
+    )
+).encode()
 Box = tuple[float, float, float, float]  # left, upper, right, lower, as fractions of the photograph
 
 
 @dataclass(frozen=True, slots=True)
 class FilmSettings:
-    """How a film is encoded; the container follows from the file's suffix."""
+    """How a film is encoded."""
 
     codec: str = "libx264"
+    container: str | None = None  # its format; None: by the file's suffix
     frame_rate: Fraction = Fraction(25)
     gop: int = 50  # frames from keyframe to keyframe at most
     b_frames: int = 2
@@ -57,11 +73,13 @@ def write_film(
     *,
     times: Sequence[float] | None = None,
     sound: Sound | None = None,
+    texts: Sequence[tuple[float, float, str]] = (),
 ) -> int:
     """Encode frames (all of one even size) and return how many were written.
 
     ``times``, in seconds from the first frame and rising, make a film of variable frame rate;
-    without them frame i stands at i / frame_rate.
+    without them frame i stands at i / frame_rate. ``texts`` (start, end, words), one after the
+    other, become a track of subtitles inside an mp4.
     """
     settings = settings or FilmSettings()
     count = 0
@@ -69,9 +87,12 @@ def write_film(
     # a start between two frames needs a finer clock than one tick a frame
     even = times is None and (start * settings.frame_rate).denominator == 1
     clock = 1 / settings.frame_rate if even else _CLOCK
-    with av.open(str(path), "w", container_options=settings.container_options) as container:
+    with av.open(
+        str(path), "w", format=settings.container, container_options=settings.container_options
+    ) as container:
         video: av.VideoStream | None = None
         audio = _add_sound(container, sound) if sound is not None else None
+        words = _add_text(container) if texts else None
         for number, picture in enumerate(frames):
             if video is None:
                 video = _add_video(container, settings, picture, clock)
@@ -86,6 +107,8 @@ def write_film(
         container.mux(video.encode(None))
         if sound is not None and audio is not None:
             _write_sound(container, audio, sound, settings.start_seconds)
+        if words is not None:
+            _write_texts(container, words, texts, settings.start_seconds)
     return count
 
 
@@ -172,6 +195,29 @@ def _write_sound(
     frame.pts = round(start_seconds * sound.sample_rate)
     container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
+
+
+def _add_text(container: av.container.OutputContainer) -> SubtitleStream:
+    stream = container.add_stream("mov_text")
+    assert isinstance(stream, SubtitleStream)
+    stream.codec_context.time_base = _TEXT_CLOCK
+    stream.codec_context.subtitle_header = _TEXT_STYLE
+    return stream
+
+
+def _write_texts(
+    container: av.container.OutputContainer,
+    stream: SubtitleStream,
+    texts: Sequence[tuple[float, float, str]],
+    start_seconds: float,
+) -> None:
+    for start, end, words in texts:
+        data = words.encode()
+        packet = av.Packet(len(data).to_bytes(2, "big") + data)
+        packet.stream, packet.time_base = stream, _TEXT_CLOCK
+        packet.pts = packet.dts = round((start + start_seconds) / _TEXT_CLOCK)
+        packet.duration = round((end - start) / _TEXT_CLOCK)
+        container.mux(packet)
 
 
 def barcode_picture(number: int, width: int = 320, height: int = 240) -> Picture:
