@@ -7,6 +7,7 @@ config, also of those that ``training`` adds.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,6 +32,10 @@ class DataSettings(Section):
     frames: int = Field(default=8, ge=1)
     size: int = Field(default=224, ge=1)  # pixels, a square
     workers: int = Field(default=0, ge=0)  # processes that decode; 0: the training process itself
+    # a tokenizer.json, or bytes; None: that of the weights, else bytes
+    tokenizer: Path | Literal["bytes"] | None = None
+    text_length: int | None = Field(default=None, ge=1)  # None: the network's own
+    lower: bool = True  # texts become lower case
 
 
 class AugmentSettings(Section):

@@ -1,0 +1,180 @@
+"""What pydantic says of a config, as sentences: the value, what is allowed, the nearest name.
+
+It knows the forms of pydantic's errors and of ``Section``; it knows no file format.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from scenewise.data.settings import Section
+from scenewise.training.config_chain import Chain, Keys, Mistake, nearest
+from scenewise.training.config_syntax import Table, shown
+
+Place = tuple[str | int, ...]
+_KINDS = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "path_type": "must be a path, as text",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "set_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "finite_number": "must be finite",
+    "none_required": "must be left out",
+}
+_LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+def sections_of(model: type[Section]) -> dict[str, type[Section]]:
+    """The tables inside a table, by name."""
+    return {
+        name: inner
+        for name, field in model.model_fields.items()
+        if (inner := _section(field.annotation)) is not None
+    }
+
+
+def fields_of(model: type[Section], prefix: Keys = ()) -> Iterator[tuple[Keys, FieldInfo]]:
+    """Every key that is no table of its own, with all tables above it."""
+    inner = sections_of(model)
+    for name, field in model.model_fields.items():
+        if name in inner:
+            yield from fields_of(inner[name], (*prefix, name))
+        else:
+            yield (*prefix, name), field
+
+
+def is_path(field: FieldInfo) -> bool:
+    """Whether a key holds a path, or several."""
+    return _mentions_path(field.annotation)
+
+
+def mistakes_of(error: ValidationError, chain: Chain, config: type[Section]) -> dict[Keys, Mistake]:
+    """Every mistake once, by its keys; alternatives of one value are joined."""
+    values = chain.values()
+    said: dict[Keys, list[str]] = {}
+    for one in error.errors():
+        place = _place(one["loc"], values, missing=one["type"] == "missing")
+        sentence = _sentence(one, place, config)
+        sentences = said.setdefault(tuple(map(str, place)), [])
+        if sentence not in sentences:
+            sentences.append(sentence)
+    return {
+        keys: Mistake(chain.place(keys), _joined(keys, values), " or ".join(sentences))
+        for keys, sentences in said.items()
+    }
+
+
+def endless(chain: Chain) -> Iterator[tuple[Keys, Mistake]]:
+    """Numbers that are not finite: no setting means anything by them."""
+    for keys, given in chain.leaves():
+        if _has_endless(given.value):
+            key = f"{'.'.join(keys)} = {shown(given.value)}"
+            yield keys, Mistake(given.place, key, "must be finite")
+
+
+def key_and_value(keys: Iterable[str | int], value: Any) -> str:
+    """How a message begins: ``train.epochs = 0``."""
+    return f"{'.'.join(map(str, keys))} = {shown(value)}"
+
+
+def _joined(keys: Keys, values: Table) -> str:
+    node: Any = values
+    for key in keys:
+        if isinstance(node, list) and key.isdigit() and int(key) < len(node):
+            node = node[int(key)]
+        elif isinstance(node, Mapping) and key in node:
+            node = node[key]
+        else:
+            return ".".join(keys)
+    return ".".join(keys) if isinstance(node, Mapping) else key_and_value(keys, node)
+
+
+def _place(found: Sequence[str | int], values: Table, *, missing: bool) -> Place:
+    """The keys alone: pydantic also names the alternative of a union that it tried."""
+    kept: list[str | int] = []
+    node: Any = values
+    for number, key in enumerate(found):
+        if (isinstance(node, Mapping) and key in node) or (
+            isinstance(node, list) and isinstance(key, int) and key < len(node)
+        ):
+            node = node[key]
+        else:
+            if missing and number == len(found) - 1:
+                kept.append(key)
+            break
+        kept.append(key)
+    return tuple(kept)
+
+
+def _sentence(error: Any, place: Place, config: type[Section]) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "missing":
+        return "must be given"
+    if kind == "extra_forbidden":
+        return _unknown(place, config)
+    if kind == "literal_error":
+        allowed = context["expected"].replace("'", "")
+        names = allowed.replace(" or ", ", ").split(", ")
+        near = nearest(str(error["input"]), names)
+        return f"must be {allowed}" + (f"; {near}" if near.startswith("did") else "")
+    for name, words in _LIMITS.items():
+        if name in context and kind.startswith(("greater", "less")):
+            return f"must be {words} {context[name]:g}"
+    if kind in _KINDS:
+        return _KINDS[kind]
+    said = str(error["msg"]).removeprefix("Value error, ").rstrip(".")
+    return said if kind == "value_error" else said[:1].lower() + said[1:]
+
+
+def _unknown(place: Place, config: type[Section]) -> str:
+    """Of a key that is not known: the nearest, or the section that has one of this name."""
+    model = config
+    for key in place[:-1]:
+        model = sections_of(model).get(str(key), model)
+    word = str(place[-1])
+    near = nearest(word, model.model_fields)
+    elsewhere = [".".join(keys) for keys, _ in fields_of(config) if keys[-1] == word]
+    if elsewhere:
+        near = f"did you mean {' or '.join(elsewhere)}?"
+    what = "section" if len(place) == 1 and word not in config.model_fields else "key"
+    return f"there is no such {what}; {near}"
+
+
+def _section(annotation: Any) -> type[Section] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    if get_origin(annotation) in (Union, types.UnionType):
+        found = [_section(one) for one in get_args(annotation)]
+        return next((one for one in found if one is not None), None)
+    return None
+
+
+def _mentions_path(annotation: Any) -> bool:
+    if annotation is Path:
+        return True
+    return any(_mentions_path(one) for one in get_args(annotation))
+
+
+def _has_endless(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, Mapping):
+        return any(_has_endless(one) for one in value.values())
+    return isinstance(value, list) and any(_has_endless(one) for one in value)

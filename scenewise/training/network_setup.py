@@ -1,0 +1,106 @@
+"""The network of a config: built for its data, with the weights that it begins with, and what of
+them was not loaded; then what stays as it is.
+
+It knows the registry and checkpoints; it knows no data and no objective.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from torch import nn
+
+from scenewise.errors import TrainingError
+from scenewise.models.cards.card import Card
+from scenewise.models.registry import create_model, options_of
+from scenewise.models.weights.load import LoadReport, load_reported
+from scenewise.training.config import Config
+from scenewise.training.config_checks import wanted_by_data
+
+_NAMED = 3  # tensors that a note quotes
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A network ready to be trained."""
+
+    network: nn.Module
+    options: dict[str, Any]
+    report: LoadReport | None  # None: fresh weights
+    frozen: int  # parameters that stay as they are
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know, a sentence each."""
+        return () if self.report is None else describe(self.report)
+
+
+def network_options(config: Config, card: Card, classes: Sequence[str]) -> dict[str, Any]:
+    """The options of ``[model]``, and what data decides: frames, size, number of classes.
+
+    Raises TrainingError for a number of classes that the rows contradict.
+    """
+    allowed = options_of(card.name)
+    options = dict(config.model.options)
+    for option, (section, key) in wanted_by_data(allowed):
+        options.setdefault(option, getattr(getattr(config, section), key))
+    if classes and "num_classes" in allowed:
+        given = options.setdefault("num_classes", len(classes))
+        if given != len(classes):
+            raise TrainingError(
+                f"model.options.num_classes is {given}, and the annotations name {len(classes)} "
+                "classes; leave the option out."
+            )
+    return options
+
+
+def make_network(config: Config, card: Card, options: dict[str, Any]) -> Prepared:
+    """Built, loaded and frozen as ``[model]`` says.
+
+    Tensors of a checkpoint that do not fit, such as a head for other classes, are left as they
+    were made; the report says which. Raises NetworkError for a checkpoint of another network,
+    TrainingError for a pattern of ``freeze`` that fits nothing or leaves nothing to train.
+    """
+    report = None
+    if config.model.weights is None:
+        network = create_model(card.name, **options)
+    else:
+        network, report = load_reported(
+            str(config.model.weights), card.name, strict=False, **options
+        )
+    return Prepared(network.train(), options, report, freeze(network, config.model.freeze))
+
+
+def freeze(network: nn.Module, patterns: Sequence[str]) -> int:
+    """Parameters whose names fit a pattern get no gradient; returns how many numbers that are."""
+    names = [name for name, _ in network.named_parameters()]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise TrainingError(
+                f"model.freeze: no parameter is called {pattern!r}; they are called "
+                f"{', '.join(names[:_NAMED])} and so on."
+            )
+    for name, parameter in network.named_parameters():
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            parameter.requires_grad_(False)
+    frozen = sum(one.numel() for one in network.parameters() if not one.requires_grad)
+    if names and not any(one.requires_grad for one in network.parameters()):
+        raise TrainingError("model.freeze leaves nothing to train; freeze less.")
+    return frozen
+
+
+def describe(report: LoadReport) -> tuple[str, ...]:
+    """What became of a checkpoint's tensors, a sentence each."""
+    said = [f"{report.loaded} tensors were loaded by the layout {report.layout}"]
+    for names, what in (
+        (report.missing, "are not in the file and begin fresh"),
+        (report.mismatched, "have another shape there and begin fresh"),
+        (report.unexpected, "of the file have no place here"),
+    ):
+        if names:
+            more = ", …" if len(names) > _NAMED else ""
+            said.append(f"{len(names)} tensors {what}: {', '.join(names[:_NAMED])}{more}")
+    return tuple(said)
