@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +32,15 @@ class Batch:
     targets: Tensor | None = None  # (B,) int64 classes, or (B, K) float: soft, or several at once
     spans: Tensor | None = None  # (B, S, 2) float seconds: true moments
     span_mask: Tensor | None = None  # (B, S) bool
+    views: Tensor | None = None  # (B,) int64: which clip of its row, where there are several
+    times: Tensor | None = None  # (B, T) float seconds of the video, of frames or vectors
+    durations: Tensor | None = None  # (B,) float seconds of what was read of the video
+    choices: Tensor | None = None  # (B, K, L) int64: token ids of answers to choose from
+    choice_text_mask: Tensor | None = None  # (B, K, L) bool
+    choice_mask: Tensor | None = None  # (B, K) bool
+    saliency: Tensor | None = None  # (B, N) float: mean rating of each rated clip, by its number
+    saliency_mask: Tensor | None = None  # (B, N) bool: clips that were rated
+    notes: tuple[str, ...] = ()  # what could not be read, a sentence each
 
     def __len__(self) -> int:
         return self.rows.shape[0]
@@ -44,7 +54,7 @@ class Batch:
         return self._each(lambda value: value.pin_memory())
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        present = {
+        present: dict[str, Any] = {
             part.name: change(value)
             for part in fields(self)
             if isinstance(value := getattr(self, part.name), Tensor)

@@ -1,0 +1,1 @@
+"""What is changed by chance in training, alike in all frames of a clip."""

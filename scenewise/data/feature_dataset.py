@@ -1,0 +1,84 @@
+"""Rows and kept vectors as a dataset: what a video shows was computed before.
+
+It knows rows and ``feature_files``; it opens no video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from scenewise.data.chance import stream_of
+from scenewise.data.example import Example, Place
+from scenewise.data.feature_files import read_features
+from scenewise.data.row_targets import RowReader
+from scenewise.data.rows import MomentRow, Row
+from scenewise.errors import DataError
+from scenewise.media.sampling import uniform_of
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRecipe:
+    """How rows become examples. ``length`` T at most: of more vectors, evenly chosen ones."""
+
+    folder: Path
+    reader: RowReader = field(default_factory=RowReader)
+    length: int | None = None
+    training: bool = True  # one of several captions by chance
+    seed: int = 0
+
+
+class FeatureDataset(Dataset[Example]):
+    """Examples with ``features`` (T, D) float and their times; a row's span chooses among them."""
+
+    def __init__(self, rows: Sequence[Row], recipe: FeatureRecipe) -> None:
+        """Raises DataError where there is no row."""
+        self.rows = tuple(rows)
+        self.recipe = recipe
+        if not self.rows:
+            raise DataError("The dataset has no row; take another split or dataset.")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def lengths(self) -> list[int]:
+        """How many vectors each row has, for batches of like length; reads every file once."""
+        found: dict[str, int] = {}
+        for row in self.rows:
+            if row.video not in found:
+                found[row.video] = len(read_features(self.recipe.folder, row.video).times)
+        limit = self.recipe.length
+        return [min(found[row.video], limit or found[row.video]) for row in self.rows]
+
+    def __getitem__(self, place: Place | int) -> Example:
+        """Raises DataError, which names the row, where its vectors cannot be read."""
+        place = place if isinstance(place, Place) else Place(0, place)
+        row, recipe = self.rows[place.number], self.recipe
+        draw = stream_of(recipe.seed, place.epoch, place.number, "text")
+        try:
+            learnt = recipe.reader(row, draw if recipe.training else None)
+            kept = read_features(recipe.folder, row.video)
+        except DataError as error:
+            raise DataError(f"row {place.number} ({row.video}): {error}") from error
+        chosen, duration = np.arange(len(kept.times)), kept.duration
+        if not isinstance(row, MomentRow) and row.span is not None:
+            inside = (kept.times >= row.span.start) & (kept.times < row.span.end)
+            # a span between two vectors has the nearer one
+            middle = (row.span.start + row.span.end) / 2
+            nearest = np.abs(kept.times - middle).argsort(kind="stable")[:1]
+            chosen = np.flatnonzero(inside) if inside.any() else nearest
+            duration = min(row.span.end, duration) - min(row.span.start, duration)
+        if recipe.length is not None and len(chosen) > recipe.length:
+            chosen = np.array(uniform_of(chosen.tolist(), recipe.length), dtype=np.intp)
+        return Example(
+            row=place.number,
+            features=torch.from_numpy(kept.vectors[chosen].astype(np.float32)),
+            times=torch.from_numpy(kept.times[chosen].astype(np.float32)),
+            duration=duration,
+            learnt=learnt,
+        )
