@@ -55,6 +55,8 @@ def wanted_by_data(allowed: Mapping[str, Any]) -> Iterator[tuple[str, Keys]]:
     """Options of a network that must agree with a key of ``[data]``."""
     if "num_frames" in allowed:
         yield "num_frames", ("data", "frames")
+    if "text_length" in allowed:
+        yield "text_length", ("data", "text_length")
     for name in SIZE_OPTIONS:
         if name in allowed:
             yield name, ("data", "size")

@@ -6,20 +6,38 @@ and folders; it knows no network beside its card, and no objective.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 
 from scenewise.data.annotations.registry import dataset_source, read_annotations
+from scenewise.data.augment.mixing import Mixer
 from scenewise.data.batch import Batch
-from scenewise.data.clip_dataset import ClipDataset, collate
+from scenewise.data.batch_samplers import BatchSampler, InOrder
+from scenewise.data.build import (
+    Mode,
+    make_dataset,
+    make_loader,
+    make_sampler,
+    make_tokens,
+    pixels_for,
+)
+from scenewise.data.clip_dataset import TextDataset
+from scenewise.data.loader import Loader
 from scenewise.data.rows import Annotations, Task
+from scenewise.data.text_tokens import FileTokens
+from scenewise.encoders.network_folder import (
+    TOKENIZER,
+    TextSettings,
+    is_network_folder,
+    read_network_folder,
+)
 from scenewise.errors import DataError, TrainingError
 from scenewise.models.cards.card import Card
+from scenewise.models.registry import options_of
 from scenewise.training.config import Config
 
 _NAMED = 3  # missing videos that a note names
@@ -61,7 +79,14 @@ class Batches:
 
     train: Iterable[Batch]
     val: Iterable[Batch] | None
+    texts: Iterable[Batch] | None  # all texts of the validation split, without clips
     steps: int  # batches of an epoch
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        for loader in (self.train, self.val, self.texts):
+            if isinstance(loader, Loader):
+                loader.close()
 
 
 def task_of(config: Config) -> Task:
@@ -88,47 +113,97 @@ def find_rows(config: Config) -> Found:
     return Found(kept, kept_val if kept_val.rows else None, files, missing, dropped)
 
 
-def make_batches(config: Config, card: Card, found: Found) -> Batches:
-    """Batches of both splits, as the network's card wants its pixels.
+def make_words(config: Config, card: Card, found: Found, folder: Path) -> FileTokens | None:
+    """How texts become token ids; None where the network reads none.
 
-    Raises TrainingError for a network or a task that cannot be given batches.
+    The tokenizer that ``[data]`` names, else that of the weights' folder. One that is made is
+    written to ``folder``. Raises TrainingError where there is none.
     """
-    if card.input is None:
-        raise TrainingError(f"{card.name} takes no pixels, so there is nothing to decode for it.")
-    if found.task != "labels":
-        raise TrainingError(f"rows of {found.task} cannot be made into batches.")
-    size = config.train.batch_size
-    draw = torch.Generator().manual_seed(config.seed)
-    train = DataLoader(
-        _dataset(config, card, found, found.train),
-        batch_size=size,
-        shuffle=True,
-        generator=draw,
-        num_workers=config.data.workers,
-        collate_fn=collate,
+    if card.kind != "video-text" or found.task == "labels":
+        return None
+    data = config.data
+    allowed = options_of(card.name)
+    length = config.model.options.get("text_length", allowed.get("text_length", card.text_length))
+    if data.tokenizer is not None:
+        return make_tokens(data, folder, found.train.rows, length)
+    weights = config.model.weights
+    if weights is None or not (weights / TOKENIZER).is_file():
+        raise TrainingError(
+            "The network's text side needs a tokenizer: name a tokenizer.json, bytes or words as "
+            "data.tokenizer."
+        )
+    settings = TextSettings(lower=data.lower)
+    if is_network_folder(weights):
+        settings = read_network_folder(weights).text
+    return FileTokens(
+        weights / TOKENIZER,
+        length=data.text_length or settings.length or length,
+        lower=settings.lower,
+        pad_id=settings.pad_id,
     )
-    val = found.val and DataLoader(
-        _dataset(config, card, found, found.val),
-        batch_size=config.evaluation.batch_size or size,
-        num_workers=config.data.workers,
-        collate_fn=collate,
-    )
-    return Batches(train, val, len(train))
 
 
-def _dataset(
-    config: Config, card: Card, found: Found, annotations: Annotations[Any]
-) -> ClipDataset:
-    assert card.input is not None  # looked at by the caller
-    return ClipDataset(
+def make_batches(
+    config: Config, card: Card, found: Found, words: FileTokens | None, device: torch.device
+) -> Batches:
+    """Batches of both splits on the device, as the network's card wants its pixels.
+
+    Raises EncoderError for a network that takes no pictures, TrainingError where there are fewer
+    rows than a batch has.
+    """
+    loader = _loader(config, card, found, words, "train", device)
+    if not len(loader):
+        raise TrainingError(
+            f"{len(found.train)} rows of {config.data.train_split} do not fill a batch of "
+            f"{config.train.batch_size}; make train.batch_size smaller."
+        )
+    if found.val is None:
+        return Batches(loader, None, None, len(loader))
+    texts = None
+    if words is not None and found.task == "captions":
+        dataset = TextDataset(found.val.rows, words)
+        sampler = BatchSampler(InOrder(len(dataset)), _measured_at_once(config))
+        texts = make_loader(dataset, sampler, 0, device)
+    return Batches(loader, _loader(config, card, found, words, "test", device), texts, len(loader))
+
+
+def video_numbers(rows: Sequence[Any]) -> list[int]:
+    """Which video, or span of one, each row shows: equal ones have the same number."""
+    numbers: dict[Any, int] = {}
+    return [numbers.setdefault((row.video, row.span), len(numbers)) for row in rows]
+
+
+def _loader(
+    config: Config,
+    card: Card,
+    found: Found,
+    words: FileTokens | None,
+    mode: Mode,
+    device: torch.device,
+) -> Loader:
+    data, training = config.data, mode == "train"
+    annotations = found.train if training else found.val
+    assert annotations is not None  # the caller looked
+    dataset = make_dataset(
         annotations.rows,
         found.files,
-        annotations.classes,
-        frames=config.data.frames,
-        size=config.data.size,
-        mean=card.input.mean,
-        std=card.input.std,
+        data,
+        mode=mode,
+        split=data.train_split if training else str(data.val_split),
+        pixels=None if data.features is not None else pixels_for(card, data),
+        augment=config.augment if training else None,
+        classes=found.train.classes,
+        tokenize=words,
+        seed=config.seed,
     )
+    size = config.train.batch_size if training else _measured_at_once(config)
+    sampler = make_sampler(dataset, data, size, mode=mode, seed=config.seed)
+    mixer = Mixer(config.augment, len(found.train.classes), config.seed) if training else None
+    return make_loader(dataset, sampler, data.workers, device, mixer=mixer)
+
+
+def _measured_at_once(config: Config) -> int:
+    return config.evaluation.batch_size or config.train.batch_size
 
 
 def _present(annotations: Annotations[Any], files: Mapping[str, Path]) -> Annotations[Any]:

@@ -38,15 +38,20 @@ class Prepared:
         return () if self.report is None else describe(self.report)
 
 
-def network_options(config: Config, card: Card, classes: Sequence[str]) -> dict[str, Any]:
-    """The options of ``[model]``, and what data decides: frames, size, number of classes.
+def network_options(
+    config: Config, card: Card, classes: Sequence[str], largest_id: int | None = None
+) -> dict[str, Any]:
+    """The options of ``[model]``, and what data decides: frames, size, classes, vocabulary.
 
-    Raises TrainingError for a number of classes that the rows contradict.
+    ``largest_id`` is the tokenizer's. Raises TrainingError for a number of classes that the rows
+    contradict, or a vocabulary that is too small.
     """
     allowed = options_of(card.name)
     options = dict(config.model.options)
     for option, (section, key) in wanted_by_data(allowed):
-        options.setdefault(option, getattr(getattr(config, section), key))
+        value = getattr(getattr(config, section), key)
+        if value is not None:
+            options.setdefault(option, value)
     if classes and "num_classes" in allowed:
         given = options.setdefault("num_classes", len(classes))
         if given != len(classes):
@@ -54,6 +59,14 @@ def network_options(config: Config, card: Card, classes: Sequence[str]) -> dict[
                 f"model.options.num_classes is {given}, and the annotations name {len(classes)} "
                 "classes; leave the option out."
             )
+    if largest_id is not None and "vocab_size" in allowed:
+        if largest_id >= options.get("vocab_size", allowed["vocab_size"]):
+            if "vocab_size" in options:
+                raise TrainingError(
+                    f"model.options.vocab_size is {options['vocab_size']}, and the tokenizer gives "
+                    f"ids up to {largest_id}; leave the option out, or take another tokenizer."
+                )
+            options["vocab_size"] = largest_id + 1
     return options
 
 

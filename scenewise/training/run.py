@@ -7,24 +7,38 @@ way. It joins what the others make; it knows no loop and no file format.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import nn
 
 from scenewise.data.batch import Batch
+from scenewise.data.text_tokens import FileTokens
 from scenewise.errors import TrainingError
 from scenewise.models.cards.card import Card
 from scenewise.models.registry import model_card, resolve
 from scenewise.training import run_folder
 from scenewise.training.config import Config
-from scenewise.training.evaluation import FIGURES, FIRST_FIGURE, LabelEvaluation
+from scenewise.training.evaluation import (
+    FIGURES,
+    FIRST_FIGURE,
+    LabelEvaluation,
+    RetrievalEvaluation,
+)
 from scenewise.training.learner import Learner, Objective
-from scenewise.training.loading import Batches, Found, find_rows, make_batches
+from scenewise.training.loading import (
+    Batches,
+    Found,
+    find_rows,
+    make_batches,
+    make_words,
+    video_numbers,
+)
 from scenewise.training.network_setup import Prepared, make_network, network_options
 from scenewise.training.objective_choice import choice_of, default_choice
 from scenewise.training.run_folder import Figures, Saved
@@ -56,18 +70,23 @@ class Plan:
         return (*self.found.notes, *self.prepared.notes)
 
 
-def make_plan(config: Config, *, device: str = "auto") -> Plan:
+def make_plan(config: Config, folder: Path, *, device: str = "auto") -> Plan:
     """Everything ahead of the first step; what is random follows from the config's seed.
 
-    Raises UsageError, DataError, NetworkError and TrainingError, each with a sentence.
+    A tokenizer that is made for the run is written to ``folder``, or read where it lies there.
+    Raises UsageError, DataError, NetworkError, EncoderError and TrainingError, each with a
+    sentence.
     """
     torch.manual_seed(config.seed)
     place = choose_device(device)
     card = model_card(config.model.name)
     found = find_rows(config)
-    options = network_options(config, card, found.train.classes)
+    words = make_words(config, card, found, folder)
+    options = network_options(
+        config, card, found.train.classes, None if words is None else words.largest_id
+    )
     prepared = make_network(config, card, options)
-    batches = make_batches(config, card, found)
+    batches = make_batches(config, card, found, words, place)
     learner = Learner(prepared.network, make_objective(config, card, found)).to(place)
     return Plan(
         config=config,
@@ -79,7 +98,7 @@ def make_plan(config: Config, *, device: str = "auto") -> Plan:
         optimizer=make_optimizer(config, learner),
         evaluate=make_evaluation(found, batches),
         figure=choose_figure(config, found),
-        saved=Saved(labels=found.train.classes or None),
+        saved=make_saved(found, words),
         device=place,
     )
 
@@ -105,13 +124,18 @@ def train(
     run_folder.check_folder(place, resume=resume)
     if resume:
         run_folder.check_same(place, config)
-    plan = make_plan(config, device=device)
-    for note in plan.notes if say is not None else ():
-        say(note)
-    if not resume:
-        run_folder.begin(place, config, files=files, overrides=overrides)
+    with TemporaryDirectory() as aside:
+        plan = make_plan(config, place if resume else Path(aside), device=device)
+        for note in plan.notes if say is not None else ():
+            say(note)
+        if not resume:
+            run_folder.begin(place, config, files=files, overrides=overrides)
+        plan = replace(plan, saved=plan.saved.with_words_in(place))
     figures = run_folder.read_figures(place, plan.figure)
-    report = make_trainer(plan, kept(plan, place, figures, on_figures)).fit()
+    try:
+        report = make_trainer(plan, kept(plan, place, figures, on_figures)).fit()
+    finally:
+        plan.batches.close()
     plan.saved.write(plan.prepared.network, place / run_folder.FINAL)
     if not figures.history:
         run_folder.write_figures(place, figures)
@@ -123,14 +147,24 @@ def overfit_batch(config: Config, *, device: str = "auto", say: Say | None = Non
 
     A network, an objective and a learning rate that work bring the loss near nothing.
     """
-    plan = make_plan(config, device=device)
+    with TemporaryDirectory() as aside:
+        plan = make_plan(config, Path(aside), device=device)
     for note in plan.notes if say is not None else ():
         say(note)
-    first = next(iter(plan.batches.train), None)
-    if first is None:
-        raise TrainingError("There is no batch; make train.batch_size smaller.")
-    again = replace(plan.batches, train=_Again(first, plan.batches.steps), val=None)
+    first = first_batch(plan)
+    again = replace(plan.batches, train=_Again(first, plan.batches.steps))
     return make_trainer(replace(plan, batches=again), None).fit()
+
+
+def first_batch(plan: Plan) -> Batch:
+    """The first batch of training. Raises TrainingError where there is none."""
+    try:
+        first = next(iter(plan.batches.train), None)
+    finally:
+        plan.batches.close()
+    if first is None:
+        raise TrainingError("No row of the first batch can be read; see the warnings.")
+    return first
 
 
 def choose_device(name: str) -> torch.device:
@@ -171,6 +205,8 @@ def make_evaluation(found: Found, batches: Batches) -> Evaluate | None:
         return None
     if found.task == "labels":
         return LabelEvaluation(batches.val)
+    if found.task == "captions" and batches.texts is not None and found.val is not None:
+        return RetrievalEvaluation(batches.val, batches.texts, video_numbers(found.val.rows))
     raise TrainingError(
         f"Networks are not measured on {found.task} yet; localizers and their figures come later."
     )
@@ -189,13 +225,20 @@ def choose_figure(config: Config, found: Found) -> str | None:
     return figure
 
 
+def make_saved(found: Found, words: FileTokens | None) -> Saved:
+    """What the network's folder holds beside its weights."""
+    if words is None:
+        return Saved(labels=found.train.classes or None)
+    return Saved(tokenizer=words.path, text=words.text_settings())
+
+
 def make_trainer(plan: Plan, evaluate: Evaluate | None) -> Trainer:
     """The loop over this plan."""
     return Trainer(
         plan.learner,
         plan.optimizer,
         plan.config.train,
-        OnDevice(plan.batches.train, plan.device),
+        plan.batches.train,
         evaluate=evaluate,
     )
 
@@ -218,17 +261,6 @@ def kept(
         return measured
 
     return evaluate
-
-
-class OnDevice:
-    """Batches, moved to where the network is."""
-
-    def __init__(self, batches: Iterable[Batch], device: torch.device) -> None:
-        self._batches = batches
-        self._device = device
-
-    def __iter__(self) -> Any:
-        return (batch.to(self._device, non_blocking=True) for batch in self._batches)
 
 
 class _Again:

@@ -15,7 +15,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from torch import nn
 import scenewise
 from scenewise.errors import StorageError, TrainingError, UsageError, first_line
 from scenewise.media.whole_file import write_text
-from scenewise.models.weights.own import save_pretrained
+from scenewise.models.weights.own import TOKENIZER, save_pretrained
 from scenewise.training.config import Config
 from scenewise.training.evaluation import is_falling
 
@@ -41,6 +41,14 @@ class Saved:
     labels: tuple[str, ...] | None = None
     tokenizer: Path | None = None
     text: Mapping[str, Any] | None = None
+
+    def with_words_in(self, folder: Path) -> Saved:
+        """The same, with the tokenizer copied into the run's own folder."""
+        if self.tokenizer is None or self.tokenizer.parent == folder:
+            return self
+        kept = folder / TOKENIZER
+        shutil.copyfile(self.tokenizer, kept)
+        return replace(self, tokenizer=kept)
 
     def write(self, network: nn.Module, folder: Path) -> Path:
         """The network in our own format."""
