@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from scenewise.models.video_text.expert_features import ExpertFeatures
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -31,6 +33,7 @@ class Batch:
     targets: Tensor | None = None  # (B,) int64 classes, or (B, K) float: soft, or several at once
     spans: Tensor | None = None  # (B, S, 2) float seconds: true moments
     span_mask: Tensor | None = None  # (B, S) bool
+    experts: ExpertFeatures | None = None  # streams of several networks, where one reads these
 
     def __len__(self) -> int:
         return self.rows.shape[0]
@@ -49,4 +52,5 @@ class Batch:
             for part in fields(self)
             if isinstance(value := getattr(self, part.name), Tensor)
         }
-        return replace(self, **present)
+        experts = self.experts
+        return replace(self, **present, experts=None if experts is None else experts.each(change))
