@@ -24,6 +24,7 @@ from scenewise.errors import ScenewiseError, UsageError
 from scenewise.training.config_chain import Chain, Given, Keys, Mistake, read_chain, without
 from scenewise.training.config_mistakes import endless, fields_of, is_path, mistakes_of
 from scenewise.training.config_syntax import Table
+from scenewise.training.objective_settings import ObjectiveSettings
 from scenewise.training.settings import OptimizerSettings, TrainSettings
 
 # owner/name, perhaps @revision: what a folder beside the config does not overrule
@@ -40,17 +41,9 @@ class ModelSettings(Section):
     freeze: tuple[str, ...] = ()  # patterns of parameters that stay as they are
 
 
-class ObjectiveSettings(Section):
-    """``[objective]``: what the network should learn."""
-
-    name: str | None = None  # None: what fits the network and the task
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
 class EvaluationSettings(Section):
-    """``[evaluation]``: what is measured on the validation split."""
+    """``[evaluation]``: how the validation split is measured."""
 
-    figure: str | None = None  # by which the best network is chosen; None: the task's first
     batch_size: int | None = Field(default=None, ge=1)  # None: that of training
 
 
@@ -61,7 +54,7 @@ class Config(Section):
     model: ModelSettings
     data: DataSettings
     augment: AugmentSettings = AugmentSettings()
-    objective: ObjectiveSettings = ObjectiveSettings()
+    objective: ObjectiveSettings | None = None  # None: the network's published task
     optimizer: OptimizerSettings = OptimizerSettings()
     train: TrainSettings = TrainSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scenewise.config import expand_user
-from scenewise.training.config_syntax import SyntaxMistake, Table, parse, parse_toml, shown
+from scenewise.training.config_syntax import ConfigSyntaxError, Table, parse, parse_toml, shown
 
 EXTENDS, REMOVE = "extends", "remove"
 COMMAND_LINE = "--set"
@@ -87,7 +87,7 @@ def read_chain(path: Path, overrides: Iterable[str] = ()) -> Chain:
     for text in overrides:
         try:
             chain.tree = _merged(chain.tree, parse_override(text))
-        except SyntaxMistake as mistake:
+        except ConfigSyntaxError as mistake:
             chain.mistakes.append(Mistake(COMMAND_LINE, "", str(mistake)))
     return chain
 
@@ -95,32 +95,32 @@ def read_chain(path: Path, overrides: Iterable[str] = ()) -> Chain:
 def parse_override(text: str) -> Tree:
     """``optimizer.lr=1e-4`` as a tree: the value is TOML, or a word that needs no quotes.
 
-    Raises SyntaxMistake.
+    Raises ConfigSyntaxError.
     """
     key, equals, value = text.partition("=")
     key, value = key.strip(), value.strip()
     if not equals or not key or not value:
-        raise SyntaxMistake(f"{text!r} is not key=value, such as optimizer.lr=1e-4")
+        raise ConfigSyntaxError(f"{text!r} is not key=value, such as optimizer.lr=1e-4")
     try:
         table = parse_toml(f"{key} = {value}")
-    except SyntaxMistake as mistake:
+    except ConfigSyntaxError as mistake:
         if not _is_word(value):
-            raise SyntaxMistake(f"{text!r} {mistake}") from mistake
+            raise ConfigSyntaxError(f"{text!r} {mistake}") from mistake
         table = parse_toml(f"{'.'.join(keys_of(key))} = 0")
         _set_only_leaf(table, value)
     return _placed(table, COMMAND_LINE, Path.cwd())
 
 
 def keys_of(dotted: str) -> Keys:
-    """``a.b`` as its keys, quoted ones too. Raises SyntaxMistake."""
+    """``a.b`` as its keys, quoted ones too. Raises ConfigSyntaxError."""
     keys: list[str] = []
     try:
         node: Any = parse_toml(f"{dotted} = 0")
-    except SyntaxMistake as mistake:
-        raise SyntaxMistake(f"{dotted!r} is no key such as optimizer.lr") from mistake
+    except ConfigSyntaxError as mistake:
+        raise ConfigSyntaxError(f"{dotted!r} is no key such as optimizer.lr") from mistake
     while isinstance(node, dict):
         if len(node) != 1:
-            raise SyntaxMistake(f"{dotted!r} is no key such as optimizer.lr")
+            raise ConfigSyntaxError(f"{dotted!r} is no key such as optimizer.lr")
         ((key, node),) = node.items()
         keys.append(key)
     return tuple(keys)
@@ -156,7 +156,7 @@ def _read(path: Path, chain: Chain, above: tuple[Path, ...]) -> Tree:
         return {}
     try:
         table = parse(path.read_text("utf-8"), path.suffix)
-    except (SyntaxMistake, OSError, UnicodeDecodeError) as error:
+    except (ConfigSyntaxError, OSError, UnicodeDecodeError) as error:
         chain.broken = True
         chain.mistakes.append(Mistake(str(path), "", _unreadable(error)))
         return {}
@@ -171,7 +171,7 @@ def _read(path: Path, chain: Chain, above: tuple[Path, ...]) -> Tree:
 
 
 def _unreadable(error: Exception) -> str:
-    if isinstance(error, SyntaxMistake):
+    if isinstance(error, ConfigSyntaxError):
         return str(error)
     if isinstance(error, OSError):
         return f"cannot be read ({error.strerror or error}); name a file that is there"
@@ -190,7 +190,7 @@ def _texts(value: Any, key: str, path: Path, chain: Chain) -> list[str]:
 def _remove(tree: Tree, dotted: str, path: Path, chain: Chain) -> None:
     try:
         keys = keys_of(dotted)
-    except SyntaxMistake as mistake:
+    except ConfigSyntaxError as mistake:
         chain.mistakes.append(Mistake(str(path), REMOVE, str(mistake)))
         return
     node = tree

@@ -9,32 +9,45 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from scenewise.data.annotations.registry import SOURCES, Source
-from scenewise.errors import NetworkError, ScenewiseError, first_line
+from scenewise.data.rows import Task
+from scenewise.errors import ScenewiseError, first_line
 from scenewise.models.cards.card import Card
 from scenewise.models.registry import list_model_cards, options_of
 from scenewise.training.config_chain import Chain, Keys, Mistake, nearest
 from scenewise.training.config_mistakes import key_and_value
-from scenewise.training.objective_choice import CHOICES, choice_of
+from scenewise.training.figures import FIGURES
 
 Known = Mapping[Keys, Any]  # None: not given, or given with a mistake
+# from which rows an objective learns; one that is not here learns from any
+TASKS: dict[str, tuple[Task, ...]] = {
+    "classification": ("labels",),
+    "contrastive": ("captions",),
+    "masked_words": ("captions",),
+    "videobert": ("captions",),
+    "answering": ("questions",),
+}
 SIZE_OPTIONS = ("size", "image_size", "img_size")
 
 
 def check_meaning(known: Known, chain: Chain) -> list[Mistake]:
     """Every mistake that types do not show, a line each."""
     card, source = _card(known), _source(known)
+    options = list(_options(known, card))
     found = [
         *_names(known, card, source),
         *_files(known),
         *_splits(known, source),
-        *_options(known, card),
-        *_objective(known, card, source),
+        *options,
+        *_task(known, source),
     ]
+    if card is not None and not options:  # a network with other options says nothing of this one
+        found += _network(known, card, source)
     return [
         Mistake(chain.place(keys), key_and_value(keys, _shown(known, keys)), said)
         for keys, said in found
@@ -110,88 +123,123 @@ def _splits(known: Known, source: Source | None) -> Iterator[tuple[Keys, str]]:
 
 
 def _options(known: Known, card: Card | None) -> Iterator[tuple[Keys, str]]:
+    """Options of the network by name, and against ``[data]``."""
     if card is None:
         return
     allowed = options_of(card.name)
     given = known.get(("model", "options")) or {}
-    unknown = [name for name in given if name not in allowed]
-    for name in unknown:
-        said = f"{card.name} has no such option; {nearest(name, allowed)}"
-        yield ("model", "options", name), said
-    contradictions = 0
+    for name in given:
+        if name not in allowed:
+            said = f"{card.name} has no such option; {nearest(name, allowed)}"
+            yield ("model", "options", name), said
     for option, keys in wanted_by_data(allowed):
         wanted = known.get(keys)
         if option in given and wanted is not None and given[option] != wanted:
-            contradictions += 1
             said = f"contradicts {'.'.join(keys)} = {wanted}; give one of them, or both alike"
             yield ("model", "options", option), said
-    if not unknown and not contradictions:
-        yield from _does_not_build(known, card)
 
 
-def _does_not_build(known: Known, card: Card) -> Iterator[tuple[Keys, str]]:
-    """What the network itself refuses: of its options, or of frames and size."""
-    # counted on "meta": a network of a billion parameters takes no memory there
-    from scenewise.models.flops import count_modules, example_inputs
-    from scenewise.models.registry import create_model
+def _task(known: Known, source: Source | None) -> Iterator[tuple[Keys, str]]:
+    """Whether rows of the dataset are what the objective learns from."""
+    if source is None:
+        return
+    task = known.get(("data", "task")) or source.tasks[0]
+    name = known.get(("objective", "name"))
+    learns = TASKS.get(name) if name is not None else None
+    if learns is not None and task not in learns:
+        said = f"learns from {' or '.join(learns)}, and data.task is {task}"
+        yield ("objective", "name"), said
+    figure = known.get(("train", "best_figure"))
+    if figure is not None and known.get(("data", "val_split")) is not None:
+        measured = FIGURES.get(task, ())
+        if figure not in measured:
+            said = f"is not measured on {task}; {nearest(figure, measured)}"
+            yield ("train", "best_figure"), said
+
+
+def _network(known: Known, card: Card, source: Source | None) -> Iterator[tuple[Keys, str]]:
+    """What the network itself refuses: its options, frames and size, and the objective."""
+    from scenewise.training.objectives.registry import OBJECTIVES, default_objective
 
     options = filled_options(card, known)
     if isinstance(options.get("text"), str) and options["text"] != "small":
         return  # a folder with a text model: building reads its weights
-    frames, size = known.get(("data", "frames")), known.get(("data", "size"))
+    settings = _objective_settings(known)
+    without = settings is not None and not OBJECTIVES[settings.name].classes
+    if without and "num_classes" in options_of(card.name):
+        options["num_classes"] = 0
     try:
-        if card.input is None or card.input.channels not in ("rgb", "bgr"):
-            if options:
-                import torch
-
-                with torch.device("meta"), warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of layers without weights
-                    create_model(card.name, **options)
-            return
-        # the text is one id: how long a text may be, the network's options say
-        count_modules(
-            lambda: create_model(card.name, **options),
-            lambda: example_inputs(card, frames, size)[:1] + _one_word(card),
-        )
-    except NetworkError as error:
-        yield ("model", "name"), str(error)
+        network = _on_meta(card, options)
     except ScenewiseError as error:
         yield ("model", "options"), str(error)
-    except (ValueError, RuntimeError) as error:
+        return
+    yield from _input(known, card, options)
+    if settings is not None and not OBJECTIVES[settings.name].fits(network, settings):
+        needs = OBJECTIVES[settings.name].accepts
+        yield ("objective", "name"), f"does not fit {card.name}: it needs {needs}"
+    elif settings is None and known.get(("objective", "name")) is None and source is not None:
+        task = known.get(("data", "task")) or source.tasks[0]
+        try:
+            chosen = default_objective(network).name
+        except ScenewiseError as error:
+            yield ("model", "name"), str(error)
+            return
+        if task not in TASKS.get(chosen, (task,)):
+            said = (
+                f"would learn {chosen} from {' or '.join(TASKS[chosen])}, and {source.name} gives "
+                f"{task}; take another network, or name an objective"
+            )
+            yield ("model", "name"), said
+
+
+def _input(known: Known, card: Card, options: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Whether a clip of ``[data]`` goes through."""
+    if card.input is None or card.input.channels not in ("rgb", "bgr"):
+        return
+    from scenewise.models.flops import count_modules, example_inputs
+    from scenewise.models.registry import create_model
+
+    frames, size = known.get(("data", "frames")), known.get(("data", "size"))
+    try:
+        count_modules(
+            lambda: create_model(card.name, **options),
+            # of the text one word: how long it may be, the network's options say
+            lambda: example_inputs(card, frames, size)[:1] + _one_word(card),
+        )
+    except (ValueError, RuntimeError, ScenewiseError) as error:
         said = f"{card.name} does not take {frames} frames of {size} pixels: {first_line(error)}"
         yield ("data", "frames"), said
+
+
+def _on_meta(card: Card, options: dict[str, Any]) -> Any:
+    import torch
+
+    from scenewise.models.registry import create_model
+
+    with torch.device("meta"), warnings.catch_warnings():
+        # a layer for too small a clip has no weights, and torch warns before the network refuses
+        warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+        return create_model(card.name, **options)
+
+
+def _objective_settings(known: Known) -> Any:
+    """``[objective]`` as far as it is without mistakes; None where it is not given."""
+    from scenewise.training import objective_settings
+
+    name = known.get(("objective", "name"))
+    adapter: TypeAdapter[Any] = TypeAdapter(objective_settings.ObjectiveSettings)
+    if name is None:
+        return None
+    try:
+        return adapter.validate_python({"name": name})
+    except ValidationError:
+        return None
 
 
 def _one_word(card: Card) -> list[Any]:
     import torch
 
     return [] if card.text_length is None else [torch.zeros(1, 1, dtype=torch.long)]
-
-
-def _objective(
-    known: Known, card: Card | None, source: Source | None
-) -> Iterator[tuple[Keys, str]]:
-    name = known.get(("objective", "name"))
-    choice = choice_of(name) if name is not None else None
-    if name is not None and choice is None:
-        near = nearest(name, [choice.name for choice in CHOICES])
-        yield ("objective", "name"), f"there is no such objective; {near}"
-    if card is None or source is None:
-        return
-    task = known.get(("data", "task")) or source.tasks[0]
-    fitting = [
-        one
-        for one in CHOICES
-        if card.kind in one.kinds
-        and task in one.tasks
-        and (not one.families or any(fnmatchcase(card.family, f) for f in one.families))
-    ]
-    allowed = ", ".join(one.name for one in fitting)
-    what = f"{card.name} ({card.kind}) and {task} of {source.name}"
-    if name is None and not fitting:
-        yield ("model", "name"), f"there is no objective for {what}; take another network or task"
-    elif choice is not None and choice not in fitting:
-        yield ("objective", "name"), f"does not fit {what}; allowed: {allowed or 'none'}"
 
 
 def _shown(known: Known, keys: Keys) -> Any:

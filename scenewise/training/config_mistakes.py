@@ -6,10 +6,9 @@ It knows the forms of pydantic's errors and of ``Section``; it knows no file for
 from __future__ import annotations
 
 import math
-import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -41,23 +40,28 @@ _KINDS = {
 _LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
-def sections_of(model: type[Section]) -> dict[str, type[Section]]:
-    """The tables inside a table, by name."""
+def sections_of(model: type[Section]) -> dict[str, tuple[type[Section], ...]]:
+    """The tables inside a table, by name; several where a name inside chooses one of them."""
     return {
         name: inner
         for name, field in model.model_fields.items()
-        if (inner := _section(field.annotation)) is not None
+        if (inner := _sections(field.annotation))
     }
 
 
 def fields_of(model: type[Section], prefix: Keys = ()) -> Iterator[tuple[Keys, FieldInfo]]:
     """Every key that is no table of its own, with all tables above it."""
     inner = sections_of(model)
+    seen: set[Keys] = set()
     for name, field in model.model_fields.items():
-        if name in inner:
-            yield from fields_of(inner[name], (*prefix, name))
-        else:
+        if name not in inner or _is_list(field.annotation):
             yield (*prefix, name), field
+            continue
+        for section in inner[name]:
+            for keys, below in fields_of(section, (*prefix, name)):
+                if keys not in seen:
+                    seen.add(keys)
+                    yield keys, below
 
 
 def is_path(field: FieldInfo) -> bool:
@@ -71,7 +75,7 @@ def mistakes_of(error: ValidationError, chain: Chain, config: type[Section]) -> 
     said: dict[Keys, list[str]] = {}
     for one in error.errors():
         place = _place(one["loc"], values, missing=one["type"] == "missing")
-        sentence = _sentence(one, place, config)
+        sentence = _sentence(one, place, config, values)
         sentences = said.setdefault(tuple(map(str, place)), [])
         if sentence not in sentences:
             sentences.append(sentence)
@@ -107,14 +111,15 @@ def _joined(keys: Keys, values: Table) -> str:
 
 
 def _place(found: Sequence[str | int], values: Table, *, missing: bool) -> Place:
-    """The keys alone: pydantic also names the alternative of a union that it tried."""
+    """The keys alone: pydantic also names the alternative that it tried."""
     kept: list[str | int] = []
     node: Any = values
     for number, key in enumerate(found):
-        if (isinstance(node, Mapping) and key in node) or (
-            isinstance(node, list) and isinstance(key, int) and key < len(node)
-        ):
+        inside = isinstance(node, Mapping) and key in node
+        if inside or (isinstance(node, list) and isinstance(key, int) and key < len(node)):
             node = node[key]
+        elif isinstance(node, Mapping) and node.get("name") == key:
+            continue  # of several sections, the one that its name chooses
         else:
             if missing and number == len(found) - 1:
                 kept.append(key)
@@ -123,12 +128,17 @@ def _place(found: Sequence[str | int], values: Table, *, missing: bool) -> Place
     return tuple(kept)
 
 
-def _sentence(error: Any, place: Place, config: type[Section]) -> str:
+def _sentence(error: Any, place: Place, config: type[Section], values: Table) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "missing":
         return "must be given"
     if kind == "extra_forbidden":
-        return _unknown(place, config)
+        return _unknown(place, config, values)
+    if kind == "union_tag_invalid":
+        names = context["expected_tags"].replace("'", "").split(", ")
+        return f"there is no {context['tag']!r}; {nearest(context['tag'], names)}"
+    if kind == "union_tag_not_found":
+        return "name must be given"
     if kind == "literal_error":
         allowed = context["expected"].replace("'", "")
         names = allowed.replace(" or ", ", ").split(", ")
@@ -143,27 +153,43 @@ def _sentence(error: Any, place: Place, config: type[Section]) -> str:
     return said if kind == "value_error" else said[:1].lower() + said[1:]
 
 
-def _unknown(place: Place, config: type[Section]) -> str:
+def _unknown(place: Place, config: type[Section], values: Table) -> str:
     """Of a key that is not known: the nearest, or the section that has one of this name."""
-    model = config
+    model, node = config, values
     for key in place[:-1]:
-        model = sections_of(model).get(str(key), model)
+        node = node[key] if isinstance(node, Mapping | list) else {}  # type: ignore[index]
+        model = _chosen(sections_of(model).get(str(key), (model,)), node)
     word = str(place[-1])
     near = nearest(word, model.model_fields)
     elsewhere = [".".join(keys) for keys, _ in fields_of(config) if keys[-1] == word]
-    if elsewhere:
+    if elsewhere and not near.startswith("did"):
         near = f"did you mean {' or '.join(elsewhere)}?"
-    what = "section" if len(place) == 1 and word not in config.model_fields else "key"
+    what = "section" if len(place) == 1 else "key"
     return f"there is no such {what}; {near}"
 
 
-def _section(annotation: Any) -> type[Section] | None:
+def _chosen(sections: tuple[type[Section], ...], node: Any) -> type[Section]:
+    """The one of several whose name stands in the table."""
+    name = node.get("name") if isinstance(node, Mapping) else None
+    for section in sections:
+        field = section.model_fields.get("name")
+        if field is not None and field.default == name:
+            return section
+    return sections[0]
+
+
+def _sections(annotation: Any) -> tuple[type[Section], ...]:
+    """The sections that an annotation mentions."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    if get_origin(annotation) in (Union, types.UnionType):
-        found = [_section(one) for one in get_args(annotation)]
-        return next((one for one in found if one is not None), None)
-    return None
+        return (annotation,)
+    if get_origin(annotation) is dict:
+        return ()
+    return tuple(one for inner in get_args(annotation) for one in _sections(inner))
+
+
+def _is_list(annotation: Any) -> bool:
+    """Whether a key holds several tables: a value like any other, as lists are replaced whole."""
+    return get_origin(annotation) in (list, tuple)
 
 
 def _mentions_path(annotation: Any) -> bool:

@@ -1,8 +1,8 @@
 """The text of a config file as tables: TOML, YAML or JSON, each without its traps.
 
-YAML is read as its version 1.2 has it, and what two readers of YAML would read differently (``yes``,
-``010``, ``1:30``) is refused with a sentence: no meaning is guessed. Keys that stand twice are refused
-in all three. It knows syntax; it knows no section and no key.
+YAML is read as its version 1.2 has it, and what two readers of YAML would read differently
+(``yes``, ``010``, ``1:30``) is refused with a sentence: no meaning is guessed. Keys that stand
+twice are refused in all three. It knows syntax; it knows no section and no key.
 """
 
 from __future__ import annotations
@@ -53,24 +53,26 @@ _AMBIGUOUS = (
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class SyntaxMistake(ValueError):
+class ConfigSyntaxError(ValueError):
     """What is wrong with a text, as the rest of a sentence."""
 
 
 def parse(text: str, suffix: str) -> Table:
-    """The tables of a file of this suffix. Raises SyntaxMistake."""
+    """The tables of a file of this suffix. Raises ConfigSyntaxError."""
     readers: Mapping[str, Callable[[str], Any]] = {
         **dict.fromkeys(TOML, parse_toml),
         **dict.fromkeys(YAML, _parse_yaml),
         **dict.fromkeys(JSON, _parse_json),
     }
     if suffix.lower() not in readers:
-        raise SyntaxMistake(f"is no config; allowed are files that end in {', '.join(SUFFIXES)}")
+        raise ConfigSyntaxError(
+            f"is no config; allowed are files that end in {', '.join(SUFFIXES)}"
+        )
     tables = readers[suffix.lower()](text)
     if tables is None:
         return {}
     if not isinstance(tables, dict):
-        raise SyntaxMistake(f"must hold tables such as [model] and [data], not {shown(tables)}")
+        raise ConfigSyntaxError(f"must hold tables such as [model] and [data], not {shown(tables)}")
     return tables
 
 
@@ -79,7 +81,7 @@ def parse_toml(text: str) -> Table:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SyntaxMistake(f"is no TOML: {error}") from error
+        raise ConfigSyntaxError(f"is no TOML: {error}") from error
     _only_values_of_json(table)
     return table
 
@@ -141,21 +143,21 @@ def _only_values_of_json(value: Any) -> None:
         for one in value:
             _only_values_of_json(one)
     elif not isinstance(value, str | bool | int | float):
-        raise SyntaxMistake(f"holds the date or time {value}; put it in quotes")
+        raise ConfigSyntaxError(f"holds the date or time {value}; put it in quotes")
 
 
 def _parse_json(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_pairs)
     except json.JSONDecodeError as error:
-        raise SyntaxMistake(f"is no JSON: {error}") from error
+        raise ConfigSyntaxError(f"is no JSON: {error}") from error
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> Table:
     table: Table = {}
     for key, value in pairs:
         if key in table:
-            raise SyntaxMistake(f"has the key {key!r} twice in one table; keep one of them")
+            raise ConfigSyntaxError(f"has the key {key!r} twice in one table; keep one of them")
         table[key] = value
     return table
 
@@ -170,25 +172,27 @@ def _parse_yaml(text: str) -> Any:
     try:
         for event in yaml.parse(text, Loader=_Loader):
             if isinstance(event, yaml.AliasEvent):
-                raise SyntaxMistake(
+                raise ConfigSyntaxError(
                     f"{_at(event)}: repeats a part by *{event.anchor}; write it out, or keep it in "
                     "a file that this one extends"
                 )
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         said = " ".join(str(error).replace('in "<unicode string>", ', "").split())
-        raise SyntaxMistake(f"is no YAML: {said}") from error
+        raise ConfigSyntaxError(f"is no YAML: {said}") from error
     return None if node is None else _value(node)
 
 
 def _value(node: yaml.Node) -> Any:
     if node.tag not in (_TEXT, _LIST, _MAP):
-        raise SyntaxMistake(f"{_at(node)}: has the tag {node.tag}; tags are not read, leave it out")
+        raise ConfigSyntaxError(
+            f"{_at(node)}: has the tag {node.tag}; tags are not read, leave it out"
+        )
     if isinstance(node, yaml.SequenceNode):
         return [_value(one) for one in node.value]
     if isinstance(node, yaml.MappingNode):
         return _mapping(node)
-    return node.value if node.style is not None else _plain(node)
+    return _plain(node) if getattr(node, "style", None) is None else node.value
 
 
 def _mapping(node: yaml.MappingNode) -> Table:
@@ -196,11 +200,11 @@ def _mapping(node: yaml.MappingNode) -> Table:
     for key_node, value_node in node.value:
         key = _value(key_node)
         if not isinstance(key, str):
-            raise SyntaxMistake(f"{_at(key_node)}: a key is a word, not {shown(key)}; quote it")
+            raise ConfigSyntaxError(f"{_at(key_node)}: a key is a word, not {shown(key)}; quote it")
         if key == "<<":
-            raise SyntaxMistake(f"{_at(key_node)}: merges by <<; use extends, or write it out")
+            raise ConfigSyntaxError(f"{_at(key_node)}: merges by <<; use extends, or write it out")
         if key in table:
-            raise SyntaxMistake(
+            raise ConfigSyntaxError(
                 f"{_at(key_node)}: has the key {key!r} twice in one table; keep one of them"
             )
         table[key] = _value(value_node)
@@ -216,7 +220,7 @@ def _plain(node: yaml.Node) -> Any:
         return _TRUTH[text]
     for pattern, why in _AMBIGUOUS:
         if pattern.fullmatch(text):
-            raise SyntaxMistake(f"{_at(node)}: {text} {why}")
+            raise ConfigSyntaxError(f"{_at(node)}: {text} {why}")
     if _WHOLE.fullmatch(text):
         return int(text)
     if _BASED.fullmatch(text):

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from scenewise.data.batch import Batch
-from scenewise.data.rows import Task
 from scenewise.errors import TrainingError
 from scenewise.metrics.classification import (
     class_figures,
@@ -29,28 +28,7 @@ from scenewise.metrics.classification import (
 )
 from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.video_text.zero_shot import BLOCK, retrieval_figures
-
-# by which the best network is chosen where a config names none
-FIRST_FIGURE: dict[Task, str] = {
-    "labels": "top_1",
-    "captions": "text_to_video_recall_1",
-    "questions": "accuracy",
-}
-FIGURES: dict[Task, tuple[str, ...]] = {
-    "labels": ("top_1", "top_5", "mean_class_accuracy"),
-    "captions": tuple(
-        f"{way}_{name}"
-        for way in ("text_to_video", "video_to_text")
-        for name in ("recall_1", "recall_5", "recall_10", "median_rank", "mean_rank")
-    ),
-    "questions": ("accuracy",),
-}
-_FALLING = ("loss", "median_rank", "mean_rank")  # what is better when it is lower
-
-
-def is_falling(figure: str) -> bool:
-    """Whether less of a figure is better."""
-    return figure.endswith(_FALLING)
+from scenewise.training.figures import FIGURES
 
 
 @contextmanager

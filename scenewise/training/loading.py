@@ -163,7 +163,7 @@ def make_batches(
     if words is not None and found.task == "captions":
         dataset = TextDataset(found.val.rows, words)
         sampler = BatchSampler(InOrder(len(dataset)), _measured_at_once(config))
-        texts = make_loader(dataset, sampler, 0, device)
+        texts = Loader(dataset, sampler, device=device)
     return Batches(loader, _loader(config, card, found, words, "test", device), texts, len(loader))
 
 

@@ -19,6 +19,7 @@ from scenewise.models.registry import create_model, options_of
 from scenewise.models.weights.load import LoadReport, load_reported
 from scenewise.training.config import Config
 from scenewise.training.config_checks import wanted_by_data
+from scenewise.training.objectives.registry import OBJECTIVES
 
 _NAMED = 3  # tensors that a note quotes
 
@@ -52,21 +53,24 @@ def network_options(
         value = getattr(getattr(config, section), key)
         if value is not None:
             options.setdefault(option, value)
-    if classes and "num_classes" in allowed:
+    learns_classes = config.objective is None or OBJECTIVES[config.objective.name].classes
+    if "num_classes" in allowed and not learns_classes:
+        options.setdefault("num_classes", 0)
+    elif classes and "num_classes" in allowed:
         given = options.setdefault("num_classes", len(classes))
         if given != len(classes):
             raise TrainingError(
                 f"model.options.num_classes is {given}, and the annotations name {len(classes)} "
                 "classes; leave the option out."
             )
-    if largest_id is not None and "vocab_size" in allowed:
-        if largest_id >= options.get("vocab_size", allowed["vocab_size"]):
-            if "vocab_size" in options:
-                raise TrainingError(
-                    f"model.options.vocab_size is {options['vocab_size']}, and the tokenizer gives "
-                    f"ids up to {largest_id}; leave the option out, or take another tokenizer."
-                )
-            options["vocab_size"] = largest_id + 1
+    known = options.get("vocab_size", allowed.get("vocab_size"))
+    if largest_id is not None and known is not None and largest_id >= known:
+        if "vocab_size" in options:
+            raise TrainingError(
+                f"model.options.vocab_size is {known}, and the tokenizer gives ids up to "
+                f"{largest_id}; leave the option out, or take another tokenizer."
+            )
+        options["vocab_size"] = largest_id + 1
     return options
 
 

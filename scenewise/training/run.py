@@ -21,16 +21,15 @@ from scenewise.data.batch import Batch
 from scenewise.data.text_tokens import FileTokens
 from scenewise.errors import TrainingError
 from scenewise.models.cards.card import Card
-from scenewise.models.registry import model_card, resolve
+from scenewise.models.registry import model_card
 from scenewise.training import run_folder
 from scenewise.training.config import Config
 from scenewise.training.evaluation import (
-    FIGURES,
-    FIRST_FIGURE,
     LabelEvaluation,
     RetrievalEvaluation,
 )
-from scenewise.training.learner import Learner, Objective
+from scenewise.training.figures import FIGURES
+from scenewise.training.learner import Learner
 from scenewise.training.loading import (
     Batches,
     Found,
@@ -40,7 +39,7 @@ from scenewise.training.loading import (
     video_numbers,
 )
 from scenewise.training.network_setup import Prepared, make_network, network_options
-from scenewise.training.objective_choice import choice_of, default_choice
+from scenewise.training.objectives.registry import default_objective, make_objective
 from scenewise.training.run_folder import Figures, Saved
 from scenewise.training.trainer import Evaluate, Trainer, TrainReport
 
@@ -87,7 +86,8 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto") -> Plan:
     )
     prepared = make_network(config, card, options)
     batches = make_batches(config, card, found, words, place)
-    learner = Learner(prepared.network, make_objective(config, card, found)).to(place)
+    wanted = config.objective or default_objective(prepared.network)
+    learner = Learner(prepared.network, make_objective(wanted, prepared.network)).to(place)
     return Plan(
         config=config,
         card=card,
@@ -126,12 +126,12 @@ def train(
         run_folder.check_same(place, config)
     with TemporaryDirectory() as aside:
         plan = make_plan(config, place if resume else Path(aside), device=device)
-        for note in plan.notes if say is not None else ():
-            say(note)
+        _say_all(plan, say)
         if not resume:
             run_folder.begin(place, config, files=files, overrides=overrides)
         plan = replace(plan, saved=plan.saved.with_words_in(place))
-    figures = run_folder.read_figures(place, plan.figure)
+    falling = None if config.train.best_is is None else config.train.best_is == "lowest"
+    figures = run_folder.read_figures(place, plan.figure, falling)
     try:
         report = make_trainer(plan, kept(plan, place, figures, on_figures)).fit()
     finally:
@@ -149,8 +149,7 @@ def overfit_batch(config: Config, *, device: str = "auto", say: Say | None = Non
     """
     with TemporaryDirectory() as aside:
         plan = make_plan(config, Path(aside), device=device)
-    for note in plan.notes if say is not None else ():
-        say(note)
+    _say_all(plan, say)
     first = first_batch(plan)
     again = replace(plan.batches, train=_Again(first, plan.batches.steps))
     return make_trainer(replace(plan, batches=again), None).fit()
@@ -173,21 +172,6 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not there:
         raise TrainingError("device 'cuda' is not there; take cpu or auto.")
     return torch.device("cuda" if there and name != "cpu" else "cpu")
-
-
-def make_objective(config: Config, card: Card, found: Found) -> Objective:
-    """The objective that the config names, or what fits the network and the rows."""
-    name = config.objective.name
-    choice = (
-        choice_of(name) if name is not None else default_choice(card.kind, card.family, found.task)
-    )
-    if choice is None:
-        raise TrainingError(
-            f"There is no objective for {card.name} ({card.kind}) and {found.task}; take another "
-            "network or task."
-        )
-    objective: Objective = resolve(choice.builder)(**config.objective.options)
-    return objective
 
 
 def make_optimizer(config: Config, learner: Learner) -> torch.optim.Optimizer:
@@ -216,10 +200,10 @@ def choose_figure(config: Config, found: Found) -> str | None:
     """By which the best network is chosen. Raises TrainingError for one of another task."""
     if found.val is None or found.task not in FIGURES:
         return None
-    figure = config.evaluation.figure or FIRST_FIGURE[found.task]
+    figure = config.train.best_figure or FIGURES[found.task][0]
     if figure not in FIGURES[found.task]:
         raise TrainingError(
-            f"evaluation.figure = {figure!r} is not measured on {found.task}; allowed: "
+            f"train.best_figure = {figure!r} is not measured on {found.task}; allowed: "
             f"{', '.join(FIGURES[found.task])}."
         )
     return figure
@@ -261,6 +245,11 @@ def kept(
         return measured
 
     return evaluate
+
+
+def _say_all(plan: Plan, say: Say | None) -> None:
+    for note in () if say is None else plan.notes:
+        say(note)
 
 
 class _Again:

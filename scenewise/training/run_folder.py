@@ -26,7 +26,7 @@ from scenewise.errors import StorageError, TrainingError, UsageError, first_line
 from scenewise.media.whole_file import write_text
 from scenewise.models.weights.own import TOKENIZER, save_pretrained
 from scenewise.training.config import Config
-from scenewise.training.evaluation import is_falling
+from scenewise.training.figures import is_falling
 
 RESOLVED, RECORD, METRICS = "config.resolved.json", "run.json", "metrics.json"
 BEST, FINAL = "best", "final"
@@ -62,6 +62,7 @@ class Figures:
     """The evaluations of a run; ``figure`` says which of its numbers is the one that counts."""
 
     figure: str | None = None
+    falling: bool | None = None  # whether less of it is better; None: as its name says
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, float] | None = None
 
@@ -72,11 +73,11 @@ class Figures:
             return False
         if self.figure not in figures:
             raise TrainingError(
-                f"evaluation.figure = {self.figure!r} was not measured; there are "
+                f"train.best_figure = {self.figure!r} was not measured; there are "
                 f"{', '.join(figures)}."
             )
         value, before = figures[self.figure], (self.best or {}).get(self.figure)
-        falling = is_falling(self.figure)
+        falling = is_falling(self.figure) if self.falling is None else self.falling
         better = before is None or (value < before if falling else value > before)
         if better:
             self.best = dict(figures)
@@ -147,14 +148,14 @@ def check_same(folder: Path, config: Config) -> None:
         )
 
 
-def read_figures(folder: Path, figure: str | None) -> Figures:
+def read_figures(folder: Path, figure: str | None, falling: bool | None = None) -> Figures:
     """The evaluations so far, where the run goes on; none for a fresh one."""
     path = folder / METRICS
     if not path.is_file():
-        return Figures(figure)
+        return Figures(figure, falling)
     try:
         shape = json.loads(path.read_text("utf-8"))
-        return Figures(figure, list(shape["history"]), shape["best"])
+        return Figures(figure, falling, list(shape["history"]), shape["best"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(
             f"{path} cannot be read: {first_line(error)}; begin a new run."

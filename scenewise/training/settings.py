@@ -5,6 +5,8 @@ It knows names, ranges and defaults; it makes nothing.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from scenewise.data.settings import Section
@@ -23,3 +25,6 @@ class TrainSettings(Section):
 
     epochs: int = Field(default=1, ge=1)
     batch_size: int = Field(default=8, ge=1)
+    # by which the best network is chosen; None: the first figure of the task
+    best_figure: str | None = None
+    best_is: Literal["highest", "lowest"] | None = None  # None: lowest for losses and ranks

@@ -1,9 +1,9 @@
 """What one step of training takes in memory, counted without taking it.
 
-Forward pass, backward pass and the optimizer's step run on torch's device "meta", where tensors have
-shapes and no content; every tensor that lives is counted, by its storage, until it is freed. The
-count is exact for what torch allocates as tensors. The workspaces of kernels, the CUDA context, and
-what an allocator keeps for itself come on top: see the bound in the documentation. It knows a
+Forward pass, backward pass and the optimizer's step run on torch's device "meta", where tensors
+have shapes and no content; every tensor that lives is counted, by its storage, until it is freed.
+The count is exact for what torch allocates as tensors. The workspaces of kernels, the context of
+a GPU, and what an allocator keeps for itself come on top: docs/train.md has a bound. It knows a
 learner, an optimizer and a batch.
 """
 
@@ -96,14 +96,14 @@ def _states(optimizer: torch.optim.Optimizer) -> list[Mapping[str, Any]]:
 
 
 def _key(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)
 
 
-class _Living(TorchDispatchMode):
+class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own lacks types
     """Counts the bytes of all storages that operations make, until each is freed."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self._known: dict[int, int] = {}
 
