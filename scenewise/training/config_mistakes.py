@@ -161,7 +161,10 @@ def _unknown(place: Place, config: type[Section], values: Table) -> str:
         model = _chosen(sections_of(model).get(str(key), (model,)), node)
     word = str(place[-1])
     near = nearest(word, model.model_fields)
-    elsewhere = [".".join(keys) for keys, _ in fields_of(config) if keys[-1] == word]
+    here = tuple(map(str, place))
+    elsewhere = [
+        ".".join(keys) for keys, _ in fields_of(config) if keys[-1] == word and keys != here
+    ]
     if elsewhere and not near.startswith("did"):
         near = f"did you mean {' or '.join(elsewhere)}?"
     what = "section" if len(place) == 1 else "key"

@@ -248,8 +248,9 @@ def kept(
 
 
 def _say_all(plan: Plan, say: Say | None) -> None:
-    for note in () if say is None else plan.notes:
-        say(note)
+    if say is not None:
+        for note in plan.notes:
+            say(note)
 
 
 class _Again:
