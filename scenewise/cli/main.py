@@ -33,6 +33,7 @@ from scenewise.cli import (
     locating,
     managing,
     models,
+    pairing,
     people,
     recommending,
     searching,
@@ -101,6 +102,7 @@ app.command("backup")(managing.backup)
 app.command("cut")(managing.cut)
 app.command("doctor")(doctor.doctor)
 app.command("train")(learning.train)
+app.command("pairs")(pairing.pairs)
 app.add_typer(people.app, name="people")
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)
