@@ -158,7 +158,9 @@ def _invoke(arguments: list[str] | None) -> int:
             raise ended.__context__ from None
         raise
     except ScenewiseError as error:
-        warn(f"scenewise: {printable(str(error))}")
+        warn(
+            "\n".join(["scenewise: " + printable(error.lines[0]), *map(printable, error.lines[1:])])
+        )
         return error.exit_code
     except typer.Abort:
         return INTERRUPTED

@@ -22,7 +22,7 @@ from scenewise.config import expand_user
 from scenewise.data.settings import AugmentSettings, DataSettings, Section
 from scenewise.errors import ScenewiseError, UsageError
 from scenewise.training.config_chain import Chain, Given, Keys, Mistake, read_chain, without
-from scenewise.training.config_mistakes import endless, fields_of, is_path, mistakes_of
+from scenewise.training.config_mistakes import endless, fields_of, is_path, mistakes_of, words_of
 from scenewise.training.config_syntax import Table
 from scenewise.training.objective_settings import ObjectiveSettings
 from scenewise.training.settings import OptimizerSettings, TrainSettings
@@ -66,7 +66,13 @@ class ConfigError(UsageError):
     def __init__(self, name: str, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
         count = "a mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
-        super().__init__("\n".join([f"{name} has {count}:", *(f"  {m}" for m in self.mistakes)]))
+        self._lines = (f"{name} has {count}:", *(f"  {mistake}" for mistake in self.mistakes))
+        super().__init__("\n".join(self._lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """How many there are, then each."""
+        return self._lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ def read_with_sources(path: str | Path, overrides: Iterable[str] = ()) -> ReadCo
 
 def check_chain(chain: Chain) -> Config:
     """The config that a chain of files gives. Raises ConfigError."""
-    from scenewise.training.config_checks import check_meaning
+    from scenewise.training.config_checks import Known, check_meaning
 
     if chain.broken:
         raise ConfigError(chain.main, chain.mistakes)  # what else is wrong would be guesses
@@ -112,7 +118,7 @@ def check_chain(chain: Chain) -> Config:
     known = chain.values()
     for keys in found:
         without(known, keys)
-    mistakes += check_meaning(known_values(known), chain)
+    mistakes += check_meaning(Known(known_values(known), found), chain)
     if mistakes or config is None:
         raise ConfigError(chain.main, mistakes)
     return config
@@ -120,9 +126,9 @@ def check_chain(chain: Chain) -> Config:
 
 def resolve_paths(chain: Chain) -> None:
     """Paths become absolute, each from the file that names it."""
-    paths = {keys for keys, field in fields_of(Config) if is_path(field)}
+    paths = {keys: words_of(field) for keys, field in fields_of(Config) if is_path(field)}
     for keys, given in list(chain.leaves()):
-        if keys not in paths:
+        if keys not in paths or given.value in paths[keys]:
             continue
         node: Any = chain.tree
         for key in keys[:-1]:
@@ -142,10 +148,12 @@ def known_values(table: Table) -> dict[Keys, Any]:
         node: Any = table
         for key in keys:
             node = node.get(key) if isinstance(node, dict) else None
-        if node is None and not field.is_required():
+        section = Config.model_fields[keys[0]]
+        absent = keys[0] not in table and section.default is None  # [objective], for one
+        if node is None and not absent and not field.is_required():
             node = field.get_default(call_default_factory=True)
         if node is not None and is_path(field) and isinstance(node, str):
-            node = Path(node)
+            node = node if node in words_of(field) else Path(node)
         values[keys] = node
     return values
 

@@ -8,7 +8,7 @@ where nothing is computed.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,15 @@ from scenewise.training.config_chain import Chain, Keys, Mistake, nearest
 from scenewise.training.config_mistakes import key_and_value
 from scenewise.training.figures import FIGURES
 
-Known = Mapping[Keys, Any]  # None: not given, or given with a mistake
+
+class Known(dict[Keys, Any]):
+    """Values by their keys; None where nothing is given, or something ``wrong``."""
+
+    def __init__(self, values: Mapping[Keys, Any], wrong: Collection[Keys] = ()) -> None:
+        super().__init__(values)
+        self.wrong = frozenset(wrong)
+
+
 # from which rows an objective learns; one that is not here learns from any
 TASKS: dict[str, tuple[Task, ...]] = {
     "classification": ("labels",),
@@ -32,6 +40,7 @@ TASKS: dict[str, tuple[Task, ...]] = {
     "videobert": ("captions",),
     "answering": ("questions",),
 }
+NONE = "none"  # in place of the name of a split: there is none
 SIZE_OPTIONS = ("size", "image_size", "img_size")
 
 
@@ -44,6 +53,7 @@ def check_meaning(known: Known, chain: Chain) -> list[Mistake]:
         *_files(known),
         *_splits(known, source),
         *options,
+        *_words(known, card, source),
         *_task(known, source),
     ]
     if card is not None and not options:  # a network with other options says nothing of this one
@@ -99,7 +109,8 @@ def _names(known: Known, card: Card | None, source: Source | None) -> Iterator[t
 
 
 def _files(known: Known) -> Iterator[tuple[Keys, str]]:
-    for keys in (("data", "annotations"), ("data", "videos"), ("data", "tokenizer")):
+    for name in ("annotations", "videos", "features", "tokenizer"):
+        keys = ("data", name)
         path = known.get(keys)
         if isinstance(path, Path) and not path.exists():
             yield keys, "is not there; give a path that exists, relative to this file"
@@ -114,6 +125,8 @@ def _splits(known: Known, source: Source | None) -> Iterator[tuple[Keys, str]]:
         return
     for keys in (("data", "train_split"), ("data", "val_split")):
         split = known.get(keys)
+        if split == NONE and "val_split" in keys:
+            continue  # nothing is measured
         if split is not None and split not in source.splits:
             near = nearest(split, source.splits)
             yield keys, f"{source.name} has no such split; {near}"
@@ -139,6 +152,19 @@ def _options(known: Known, card: Card | None) -> Iterator[tuple[Keys, str]]:
             yield ("model", "options", option), said
 
 
+def _words(known: Known, card: Card | None, source: Source | None) -> Iterator[tuple[Keys, str]]:
+    """Whether anything says how the text side reads words."""
+    if card is None or source is None or card.kind != "video-text":
+        return
+    weights = known.get(("model", "weights"))
+    has = isinstance(weights, Path) and (weights / "tokenizer.json").is_file()
+    task = known.get(("data", "task")) or source.tasks[0]
+    given = known.get(("data", "tokenizer")) is not None or ("data", "tokenizer") in known.wrong
+    if task != "labels" and not given and not has:
+        said = f"{card.name} reads words: give a tokenizer.json, bytes or words"
+        yield ("data", "tokenizer"), said
+
+
 def _task(known: Known, source: Source | None) -> Iterator[tuple[Keys, str]]:
     """Whether rows of the dataset are what the objective learns from."""
     if source is None:
@@ -150,7 +176,7 @@ def _task(known: Known, source: Source | None) -> Iterator[tuple[Keys, str]]:
         said = f"learns from {' or '.join(learns)}, and data.task is {task}"
         yield ("objective", "name"), said
     figure = known.get(("train", "best_figure"))
-    if figure is not None and known.get(("data", "val_split")) is not None:
+    if figure is not None and known.get(("data", "val_split")) != NONE:
         measured = FIGURES.get(task, ())
         if figure not in measured:
             said = f"is not measured on {task}; {nearest(figure, measured)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -67,6 +67,11 @@ def fields_of(model: type[Section], prefix: Keys = ()) -> Iterator[tuple[Keys, F
 def is_path(field: FieldInfo) -> bool:
     """Whether a key holds a path, or several."""
     return _mentions_path(field.annotation)
+
+
+def words_of(field: FieldInfo) -> tuple[str, ...]:
+    """Words that a key takes as they are, such as bytes in place of a path."""
+    return tuple(_words(field.annotation))
 
 
 def mistakes_of(error: ValidationError, chain: Chain, config: type[Section]) -> dict[Keys, Mistake]:
@@ -193,6 +198,14 @@ def _sections(annotation: Any) -> tuple[type[Section], ...]:
 def _is_list(annotation: Any) -> bool:
     """Whether a key holds several tables: a value like any other, as lists are replaced whole."""
     return get_origin(annotation) in (list, tuple)
+
+
+def _words(annotation: Any) -> Iterator[str]:
+    if get_origin(annotation) is Literal:
+        yield from (word for word in get_args(annotation) if isinstance(word, str))
+    else:
+        for one in get_args(annotation):
+            yield from _words(one)
 
 
 def _mentions_path(annotation: Any) -> bool:

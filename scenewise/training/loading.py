@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from scenewise.data.annotations.registry import dataset_source, read_annotations
+from scenewise.data.annotations.registry import read_annotations
 from scenewise.data.augment.mixing import Mixer
 from scenewise.data.batch import Batch
 from scenewise.data.batch_samplers import BatchSampler, InOrder
@@ -29,6 +29,8 @@ from scenewise.data.clip_dataset import TextDataset
 from scenewise.data.loader import Loader
 from scenewise.data.rows import Annotations, Task
 from scenewise.data.text_tokens import FileTokens
+from scenewise.data.videos import Found as Videos
+from scenewise.data.videos import find_videos
 from scenewise.encoders.network_folder import (
     TOKENIZER,
     TextSettings,
@@ -39,6 +41,7 @@ from scenewise.errors import DataError, TrainingError
 from scenewise.models.cards.card import Card
 from scenewise.models.registry import options_of
 from scenewise.training.config import Config
+from scenewise.training.config_checks import NONE
 
 _NAMED = 3  # missing videos that a note names
 
@@ -52,6 +55,7 @@ class Found:
     files: Mapping[str, Path]
     missing: tuple[str, ...]  # videos, by the names that the annotations give them
     dropped: int = 0  # rows of these videos, of both splits
+    ambiguous: tuple[str, ...] = ()  # videos that lie in several places; the first was taken
 
     @property
     def task(self) -> Task:
@@ -61,12 +65,16 @@ class Found:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know, a sentence each."""
-        said = []
+        said = [note for split in (self.train, self.val) if split for note in split.notes]
         if self.missing:
-            more = ", …" if len(self.missing) > _NAMED else ""
             said.append(
                 f"{len(self.missing)} videos are missing, and {self.dropped} rows with them: "
-                f"{', '.join(self.missing[:_NAMED])}{more}"
+                f"{_some(self.missing)}"
+            )
+        if self.ambiguous:
+            said.append(
+                f"{len(self.ambiguous)} videos lie in several places, and the first was taken: "
+                f"{_some(self.ambiguous)}"
             )
         if self.val is None:
             said.append("there is no validation split: nothing is measured")
@@ -89,28 +97,36 @@ class Batches:
                 loader.close()
 
 
-def task_of(config: Config) -> Task:
-    """The task that the config names, or its dataset's first."""
-    return config.data.task or dataset_source(config.data.dataset).tasks[0]
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''}"
 
 
 def find_rows(config: Config) -> Found:
-    """Read both splits and look for their videos. Raises DataError where none is there."""
+    """Read both splits and look for their videos. Raises DataError where none is there.
+
+    With ``[data] features`` the vectors are read in place of the videos, which need not be there.
+    """
     data = config.data
     train = read_annotations(data.dataset, data.annotations, data.train_split, task=data.task)
-    val = read_annotations(data.dataset, data.annotations, data.val_split, task=data.task)
-    root = data.videos or data.annotations
-    names = dict.fromkeys((*train.videos, *val.videos))
-    files = {name: root / name for name in names if (root / name).is_file()}
-    missing = tuple(name for name in names if name not in files)
-    kept, kept_val = _present(train, files), _present(val, files)
+    val = None
+    if data.val_split != NONE:
+        val = read_annotations(data.dataset, data.annotations, data.val_split, task=data.task)
+    if data.features is not None:
+        return Found(train, val, {}, ())
+    beside = data.annotations if data.annotations.is_dir() else data.annotations.parent
+    names = (*train.videos, *(() if val is None else val.videos))
+    there = find_videos(names, data.videos or beside)
+    kept, kept_val = _present(train, there), None if val is None else _present(val, there)
     if not kept.rows:
         raise DataError(
-            f"None of the {len(train.videos)} videos of {data.train_split} lies in {root} (the "
-            f"first would be {root / train.videos[0]}); correct data.videos."
+            f"None of the {len(train.videos)} videos of {data.train_split} lies in {there.folder} "
+            f"(the first is {train.videos[0]}); correct data.videos."
         )
-    dropped = len(train) + len(val) - len(kept) - len(kept_val)
-    return Found(kept, kept_val if kept_val.rows else None, files, missing, dropped)
+    dropped = len(train) - len(kept)
+    if val is not None and kept_val is not None:
+        dropped += len(val) - len(kept_val)
+        kept_val = kept_val if kept_val.rows else None
+    return Found(kept, kept_val, there.paths, there.missing, dropped, tuple(there.ambiguous))
 
 
 def make_words(config: Config, card: Card, found: Found, folder: Path) -> FileTokens | None:
@@ -206,6 +222,6 @@ def _measured_at_once(config: Config) -> int:
     return config.evaluation.batch_size or config.train.batch_size
 
 
-def _present(annotations: Annotations[Any], files: Mapping[str, Path]) -> Annotations[Any]:
-    rows = tuple(row for row in annotations.rows if row.video in files)
+def _present(annotations: Annotations[Any], there: Videos) -> Annotations[Any]:
+    rows = tuple(row for row in annotations.rows if row.video in there.paths)
     return replace(annotations, rows=rows)
