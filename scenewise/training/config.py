@@ -107,13 +107,14 @@ def check_chain(chain: Chain) -> Config:
         raise ConfigError(chain.main, chain.mistakes)  # what else is wrong would be guesses
     mistakes = list(chain.mistakes)
     resolve_paths(chain)
-    found = dict(endless(chain))
+    found: dict[Keys, Mistake] = {}
     config: Config | None = None
     try:
         # strict, as JSON: a text is no number, and true is not 1
         config = Config.model_validate_json(json.dumps(chain.values()), strict=True)
     except ValidationError as error:
-        found |= mistakes_of(error, chain, Config)
+        found = mistakes_of(error, chain, Config)
+    found |= endless(chain)
     mistakes += found.values()
     known = chain.values()
     for keys in found:

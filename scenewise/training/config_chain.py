@@ -73,6 +73,8 @@ class Chain:
             if isinstance(node, Given) or key not in node:
                 break
             node = node[str(key)]
+        if node is self.tree:  # nothing of it was given
+            return self.main
         return next((given.place for _, given in _leaves(node)), self.main)
 
     def leaves(self) -> Iterator[tuple[Keys, Given]]:
