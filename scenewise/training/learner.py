@@ -33,7 +33,7 @@ class Objective(nn.Module, ABC):
         for a network or batch that the objective cannot use.
         """
 
-    def prepare(self, network: nn.Module) -> None:  # noqa: B027  # most read all of it
+    def prepare(self, network: nn.Module) -> None:
         """Take out of training (``requires_grad`` False) what the objective never reads."""
 
 

@@ -1,8 +1,9 @@
 """The arrow of time: does a clip run forwards or backwards?
 
-Donglai Wei et al., "Learning and Using the Arrow of Time", CVPR 2018. A clip is reversed with probability one half, and a linear layer on the backbone's vector tells.
-The paper stabilises the camera and cuts black borders beforehand, as both betray the direction;
-that is the data's part. It knows clips of colours: reversed optical flow would also change sign.
+Donglai Wei et al., "Learning and Using the Arrow of Time", CVPR 2018. A clip is reversed with
+probability one half, and a linear layer on the backbone's vector tells. The paper stabilises the
+camera and cuts black borders beforehand, as both betray the direction; that is the data's part. It
+knows clips of colours: reversed optical flow would also change sign.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Clip order: several clips of one video were shuffled; in which order did they come?
 
 Dejing Xu et al., "Self-Supervised Spatiotemporal Learning via Video Clip Order Prediction", CVPR
-2019: three clips of 16 frames, 8 frames apart; the vectors of each pair go through one layer, and all
-pairs together name one of the 3! orders. It knows clips; the frames of all of them, and of what
-lies between, come as one clip.
+2019: three clips of 16 frames, 8 frames apart; the vectors of each pair go through one layer, and
+all pairs together name one of the 3! orders. It knows clips; the frames of all of them, and of
+what lies between, come as one clip.
 """
 
 from __future__ import annotations
