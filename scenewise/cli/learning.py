@@ -6,6 +6,8 @@ It reads options and prints; ``scenewise.training`` learns, and is loaded when t
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,14 +20,17 @@ from scenewise.cli.options import (
     QuietOption,
     VerboseOption,
 )
-from scenewise.cli.output import Output, byte_size, printable, shell_quoted, warn
+from scenewise.cli.output import Output, byte_size, printable, rough_duration, shell_quoted, warn
 from scenewise.cli.reading import whole_number
 
 if TYPE_CHECKING:
     from scenewise.training.config import ReadConfig
     from scenewise.training.dry_run import DryRun
+    from scenewise.training.report import TrainProgress
     from scenewise.training.search import SearchReport
-    from scenewise.training.trainer import TrainReport
+
+INTERRUPTED = 130
+SECONDS_BETWEEN_LINES = 5.0
 
 ConfigArgument = Annotated[
     Path,
@@ -105,13 +110,9 @@ def train(
     elif search is not None:
         _search(output, read, search, out, trials, device or "auto", resume)
     elif overfit_batch:
-        from scenewise.training.run import overfit_batch as overfit
-
-        report = overfit(read.config, device=device or "auto", say=output.note)
-        if first:
-            _show_report(output, report, None)
+        _overfit(output, read, device or "auto")
     else:
-        _run(output, read, config, out, resume, device or "auto", first)
+        _run(output, read, out, resume, device or "auto", first)
 
 
 def _only_one_way(
@@ -141,7 +142,6 @@ def _only_one_way(
 def _run(
     output: Output,
     read: ReadConfig,
-    config: Path,
     out: Path,
     resume: bool,
     device: str,
@@ -149,33 +149,75 @@ def _run(
 ) -> None:
     from scenewise.training.run import train as run
 
-    try:
-        report = run(
-            read.config,
-            out,
-            resume=resume,
-            device=device,
-            files=read.files,
-            overrides=read.overrides,
-            say=output.note,
-        )
-    except KeyboardInterrupt:
-        if first and (out / "config.resolved.json").is_file():
-            again = f"scenewise train {shell_quoted(config)} --out {shell_quoted(out)} --resume"
-            sets = "".join(f" --set {shell_quoted(text)}" for text in read.overrides)
-            warn(f"interrupted; go on with: {again}{sets}")
-        raise
-    if first:
-        _show_report(output, report, out)
-
-
-def _show_report(output: Output, report: TrainReport, out: Path | None) -> None:
+    report = run(
+        read.config,
+        out,
+        resume=resume,
+        device=device,
+        files=read.files,
+        overrides=read.overrides,
+        progress=None if output.quiet else ShownSteps(),
+        say=output.note,
+    )
+    if report.ended == "interrupted":
+        if first:
+            # the resolved config has what --set and the files said
+            resolved = shell_quoted(out / "config.resolved.json")
+            again = f"scenewise train {resolved} --out {shell_quoted(out)} --resume"
+            warn(f"interrupted after step {report.steps}; go on with: {again}")
+        raise typer.Exit(INTERRUPTED)
+    if not first:
+        return
     if output.json:
         output.document(report.to_dict())
         return
     figures = "".join(f", {name} {value:.4f}" for name, value in report.figures.items())
-    where = "" if out is None else f": {printable(out)}"
-    output.result(f"{report.steps} steps, loss {report.loss:.4f}{figures}{where}")
+    output.result(f"{report.steps} steps, loss {report.loss:.4f}{figures}: {printable(out)}")
+
+
+def _overfit(output: Output, read: ReadConfig, device: str) -> None:
+    from scenewise.training.run import overfit_batch
+
+    report = overfit_batch(read.config, device=device, say=output.note)
+    if output.json:
+        output.document(report.to_dict())
+        return
+    output.result(
+        f"{report.steps} steps on one batch: loss {report.first_loss:.4f} to {report.last_loss:.4f}"
+    )
+
+
+class ShownSteps:
+    """A line on stderr when some seconds have passed."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._shown_at = now()
+
+    def __call__(self, progress: TrainProgress) -> None:
+        """Show it, where it is time."""
+        if self._now() - self._shown_at >= SECONDS_BETWEEN_LINES:
+            self._shown_at = self._now()
+            warn(describe(progress))
+
+
+def describe(progress: TrainProgress) -> str:
+    """``step 12/40, epoch 1/2, loss 0.5312, 0.12 s a step, about 3 s left``."""
+    steps, epochs = progress.steps, progress.epochs
+    epoch = progress.epoch + 1 if epochs is None else min(progress.epoch + 1, epochs)
+    parts = [
+        f"step {progress.step}" + ("" if steps is None else f"/{steps}"),
+        f"epoch {epoch}" + ("" if epochs is None else f"/{epochs}"),
+        f"loss {progress.loss:.4f}",
+    ]
+    if progress.evaluating:
+        parts.append("measuring")
+    elif progress.seconds_per_step > 0:
+        parts.append(f"{progress.seconds_per_step:.2f} s a step")
+        if steps is not None and steps > progress.step:
+            left = (steps - progress.step) * progress.seconds_per_step
+            parts.append(f"about {rough_duration(left)} left")
+    return ", ".join(parts)
 
 
 def _show_plan(output: Output, read: ReadConfig, first: bool) -> None:
@@ -211,11 +253,10 @@ def _show_plan(output: Output, read: ReadConfig, first: bool) -> None:
 def _plan_lines(found: DryRun) -> list[str]:
     rows = ", ".join(f"{count} of {split}" for split, count in found.rows.items())
     missing = f", {len(found.missing)} missing" if found.missing else ""
-    epochs = found.epochs or 1
     lines = [
         f"{printable(found.network)} learns {found.objective}",
         f"rows: {rows}; videos: {found.videos}{missing}",
-        f"steps: {found.steps_per_epoch} an epoch, {epochs} epochs",
+        f"steps: {found.steps}; batches of an epoch: {found.batches_per_epoch}",
         "batch: " + ", ".join(f"{name} {shape}" for name, shape in found.batch.items()),
         f"parameters: {found.parameters:,}, trained: {found.trained:,}",
     ]

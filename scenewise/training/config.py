@@ -24,8 +24,18 @@ from scenewise.errors import ScenewiseError, UsageError
 from scenewise.training.config_chain import Chain, Given, Keys, Mistake, read_chain, without
 from scenewise.training.config_mistakes import endless, fields_of, is_path, mistakes_of, words_of
 from scenewise.training.config_syntax import Table
-from scenewise.training.objective_settings import ObjectiveSettings
-from scenewise.training.settings import OptimizerSettings, TrainSettings
+from scenewise.training.objective_settings import (
+    AdapterSettings,
+    DistributedSettings,
+    LoraSettings,
+    ObjectiveSettings,
+)
+from scenewise.training.settings import (
+    LogSettings,
+    OptimizerSettings,
+    ScheduleSettings,
+    TrainSettings,
+)
 
 # owner/name, perhaps @revision: what a folder beside the config does not overrule
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w.-]+)?")
@@ -55,9 +65,14 @@ class Config(Section):
     data: DataSettings
     augment: AugmentSettings = AugmentSettings()
     objective: ObjectiveSettings | None = None  # None: the network's published task
+    lora: LoraSettings | None = None  # None: the network's own parameters learn
+    adapter: AdapterSettings | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
     train: TrainSettings = TrainSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    log: LogSettings = LogSettings()
+    distributed: DistributedSettings = DistributedSettings()
 
 
 class ConfigError(UsageError):

@@ -23,8 +23,11 @@ from scenewise.errors import NetworkError, TrainingError, first_line
 from scenewise.models.flops import count_modules, example_inputs
 from scenewise.models.registry import create_model
 from scenewise.training.config import Config
+from scenewise.training.distributed import Place
 from scenewise.training.learner import Learner
-from scenewise.training.run import Plan, first_batch, make_optimizer, make_plan
+from scenewise.training.optimizers import make_optimizer
+from scenewise.training.run import Plan, first_batch, make_plan, steps_of
+from scenewise.training.schedules import Schedule
 from scenewise.training.step_memory import StepMemory, step_memory, tensors_of
 
 _DEPTH = 2  # levels of modules that are listed
@@ -66,8 +69,8 @@ class DryRun:
     rows: dict[str, int]  # by split
     videos: int
     missing: tuple[str, ...]
-    steps_per_epoch: int
-    epochs: int | None
+    batches_per_epoch: int
+    steps: int  # of the optimizer, in the whole run
     groups: tuple[Group, ...]
     figure: str | None
     notes: tuple[str, ...]
@@ -80,9 +83,11 @@ class DryRun:
 def dry_run(config: Config) -> DryRun:
     """Everything ahead of the first step, on the processor. Raises as ``make_plan`` does."""
     with TemporaryDirectory() as folder:
-        plan = make_plan(config, Path(folder), device="cpu")
+        plan = make_plan(config, Path(folder), device="cpu", place=Place())
         batch = first_batch(plan)
     notes = list(plan.notes)
+    each = -(-plan.batches.steps // config.train.accumulate)
+    Schedule(config.schedule, steps_of(plan), each).apply(plan.optimizer, 0)
     groups = tuple(_groups(plan.optimizer))
     network = plan.prepared.network
     parameters = sum(one.numel() for one in network.parameters())
@@ -94,7 +99,7 @@ def dry_run(config: Config) -> DryRun:
         blocks = ()
         notes.append(str(error))
     try:
-        memory = step_memory(plan.learner, lambda one: make_optimizer(config, one), batch)
+        memory = step_memory(plan.learner, lambda one: make_optimizer(one, config.optimizer), batch)
     except TrainingError as error:
         memory = None
         notes.append(str(error))
@@ -110,8 +115,8 @@ def dry_run(config: Config) -> DryRun:
         rows={split.split: len(split) for split in (plan.found.train, plan.found.val) if split},
         videos=len(plan.found.files),
         missing=plan.found.missing,
-        steps_per_epoch=plan.batches.steps,
-        epochs=config.train.epochs,
+        batches_per_epoch=plan.batches.steps,
+        steps=steps_of(plan),
         groups=groups,
         figure=plan.figure,
         notes=tuple(notes),

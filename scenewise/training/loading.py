@@ -42,6 +42,7 @@ from scenewise.models.cards.card import Card
 from scenewise.models.registry import options_of
 from scenewise.training.config import Config
 from scenewise.training.config_checks import NONE
+from scenewise.training.distributed import Place
 
 _NAMED = 3  # missing videos that a note names
 
@@ -160,14 +161,19 @@ def make_words(config: Config, card: Card, found: Found, folder: Path) -> FileTo
 
 
 def make_batches(
-    config: Config, card: Card, found: Found, words: FileTokens | None, device: torch.device
+    config: Config,
+    card: Card,
+    found: Found,
+    words: FileTokens | None,
+    device: torch.device,
+    place: Place,
 ) -> Batches:
     """Batches of both splits on the device, as the network's card wants its pixels.
 
     Raises EncoderError for a network that takes no pictures, TrainingError where there are fewer
     rows than a batch has.
     """
-    loader = _loader(config, card, found, words, "train", device)
+    loader = _loader(config, card, found, words, "train", device, place)
     if not len(loader):
         raise TrainingError(
             f"{len(found.train)} rows of {config.data.train_split} do not fill a batch of "
@@ -180,7 +186,9 @@ def make_batches(
         dataset = TextDataset(found.val.rows, words)
         sampler = BatchSampler(InOrder(len(dataset)), _measured_at_once(config))
         texts = Loader(dataset, sampler, device=device)
-    return Batches(loader, _loader(config, card, found, words, "test", device), texts, len(loader))
+    return Batches(
+        loader, _loader(config, card, found, words, "test", device, Place()), texts, len(loader)
+    )
 
 
 def video_numbers(rows: Sequence[Any]) -> list[int]:
@@ -196,6 +204,7 @@ def _loader(
     words: FileTokens | None,
     mode: Mode,
     device: torch.device,
+    place: Place,
 ) -> Loader:
     data, training = config.data, mode == "train"
     annotations = found.train if training else found.val
@@ -213,7 +222,15 @@ def _loader(
         seed=config.seed,
     )
     size = config.train.batch_size if training else _measured_at_once(config)
-    sampler = make_sampler(dataset, data, size, mode=mode, seed=config.seed)
+    sampler = make_sampler(
+        dataset,
+        data,
+        size,
+        mode=mode,
+        seed=config.seed,
+        rank=place.rank,
+        world=place.world_size,
+    )
     mixer = Mixer(config.augment, len(found.train.classes), config.seed) if training else None
     return make_loader(dataset, sampler, data.workers, device, mixer=mixer)
 

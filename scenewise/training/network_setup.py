@@ -1,5 +1,5 @@
 """The network of a config: built for its data, with the weights that it begins with, and what of
-them was not loaded; then what stays as it is.
+them was not loaded; then what of it learns.
 
 It knows the registry and checkpoints; it knows no data and no objective.
 """
@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import nn
 
 from scenewise.errors import TrainingError
 from scenewise.models.cards.card import Card
-from scenewise.models.registry import create_model, options_of
+from scenewise.models.registry import create_model, created_as, options_of
 from scenewise.models.weights.load import LoadReport, load_reported
+from scenewise.training.adapters import add_adapter
 from scenewise.training.config import Config
 from scenewise.training.config_checks import wanted_by_data
+from scenewise.training.freezing import freeze, freeze_batch_norms
+from scenewise.training.lora import add_lora
 from scenewise.training.objectives.registry import OBJECTIVES
 
 _NAMED = 3  # tensors that a note quotes
@@ -29,9 +31,17 @@ class Prepared:
     """A network ready to be trained."""
 
     network: nn.Module
-    options: dict[str, Any]
     report: LoadReport | None  # None: fresh weights
-    frozen: int  # parameters that stay as they are
+
+    @property
+    def name(self) -> str:
+        """Its name in the registry."""
+        return created_as(self.network).name
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that it was built with."""
+        return dict(created_as(self.network).options)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -75,38 +85,28 @@ def network_options(
 
 
 def make_network(config: Config, card: Card, options: dict[str, Any]) -> Prepared:
-    """Built, loaded and frozen as ``[model]`` says.
+    """Built and loaded as ``[model]`` says.
 
     Tensors of a checkpoint that do not fit, such as a head for other classes, are left as they
-    were made; the report says which. Raises NetworkError for a checkpoint of another network,
-    TrainingError for a pattern of ``freeze`` that fits nothing or leaves nothing to train.
+    were made; the report says which. Raises NetworkError for a checkpoint of another network.
     """
-    report = None
     if config.model.weights is None:
-        network = create_model(card.name, **options)
-    else:
-        network, report = load_reported(
-            str(config.model.weights), card.name, strict=False, **options
-        )
-    return Prepared(network.train(), options, report, freeze(network, config.model.freeze))
+        return Prepared(create_model(card.name, **options).train(), None)
+    network, report = load_reported(str(config.model.weights), card.name, strict=False, **options)
+    return Prepared(network.train(), report)
 
 
-def freeze(network: nn.Module, patterns: Sequence[str]) -> int:
-    """Parameters whose names fit a pattern get no gradient; returns how many numbers that are."""
-    names = [name for name, _ in network.named_parameters()]
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise TrainingError(
-                f"model.freeze: no parameter is called {pattern!r}; they are called "
-                f"{', '.join(names[:_NAMED])} and so on."
-            )
-    for name, parameter in network.named_parameters():
-        if any(fnmatchcase(name, pattern) for pattern in patterns):
-            parameter.requires_grad_(False)
-    frozen = sum(one.numel() for one in network.parameters() if not one.requires_grad)
-    if names and not any(one.requires_grad for one in network.parameters()):
-        raise TrainingError("model.freeze leaves nothing to train; freeze less.")
-    return frozen
+def limit_learning(network: nn.Module, config: Config) -> None:
+    """Freeze, and add what learns in place of the rest: LoRA, or a named adapter.
+
+    Raises TrainingError for names that the network does not have, and where nothing learns.
+    """
+    freeze(network, config.model.freeze)
+    freeze_batch_norms(network, config.optimizer.freeze_batch_norms)
+    if config.lora is not None:
+        add_lora(network, config.lora)
+    if config.adapter is not None:
+        add_adapter(network, config.adapter)
 
 
 def describe(report: LoadReport) -> tuple[str, ...]:

@@ -1,15 +1,14 @@
 """From a config to a run, step by step: rows, network, batches, objective, optimizer, evaluation;
 then the trainer, and the files of the run.
 
-``make_plan`` does everything ahead of the first step, and writes nothing: a dry run takes the same
+``make_plan`` does everything ahead of the first step, and trains nothing: a dry run takes the same
 way. It joins what the others make; it knows no loop and no file format.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import repeat
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,10 +23,8 @@ from scenewise.models.cards.card import Card
 from scenewise.models.registry import model_card
 from scenewise.training import run_folder
 from scenewise.training.config import Config
-from scenewise.training.evaluation import (
-    LabelEvaluation,
-    RetrievalEvaluation,
-)
+from scenewise.training.distributed import Place, processes, unwrap, wrap
+from scenewise.training.evaluation import LabelEvaluation, RetrievalEvaluation
 from scenewise.training.figures import FIGURES
 from scenewise.training.learner import Learner
 from scenewise.training.loading import (
@@ -38,30 +35,45 @@ from scenewise.training.loading import (
     make_words,
     video_numbers,
 )
-from scenewise.training.network_setup import Prepared, make_network, network_options
+from scenewise.training.network_setup import (
+    Prepared,
+    limit_learning,
+    make_network,
+    network_options,
+)
 from scenewise.training.objectives.registry import default_objective, make_objective
-from scenewise.training.run_folder import Figures, Saved
-from scenewise.training.trainer import Evaluate, Trainer, TrainReport
+from scenewise.training.optimizers import make_optimizer
+from scenewise.training.overfit import overfit
+from scenewise.training.ranks import broadcast
+from scenewise.training.recompute import recompute_blocks
+from scenewise.training.run_folder import Saved
+from scenewise.training.trainer import Evaluate, Trainer, TrainProgress, TrainReport
 
 OnFigures = Callable[[dict[str, float]], None]  # after each evaluation; may raise to end the run
+OnProgress = Callable[[TrainProgress], None]
 Say = Callable[[str], None]  # what a person should know, as it becomes known
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a run needs, ready; nothing is trained or written yet."""
+    """All that a run needs, ready; nothing is trained yet."""
 
     config: Config
     card: Card
     found: Found
     prepared: Prepared
     batches: Batches
-    learner: Learner
+    module: nn.Module  # the learner, wrapped where several processes learn as one
     optimizer: torch.optim.Optimizer
     evaluate: Evaluate | None  # None: there is no validation split
     figure: str | None  # by which the best network is chosen
     saved: Saved
-    device: torch.device
+    place: Place
+
+    @property
+    def learner(self) -> Learner:
+        """The network and its objective."""
+        return unwrap(self.module)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -69,7 +81,21 @@ class Plan:
         return (*self.found.notes, *self.prepared.notes)
 
 
-def make_plan(config: Config, folder: Path, *, device: str = "auto") -> Plan:
+@dataclass(frozen=True, slots=True)
+class Overfitted:
+    """How a network learned one batch by heart."""
+
+    steps: int
+    first_loss: float
+    last_loss: float
+    losses: tuple[float, ...]  # ahead of each step
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+def make_plan(config: Config, folder: Path, *, device: str = "auto", place: Place) -> Plan:
     """Everything ahead of the first step; what is random follows from the config's seed.
 
     A tokenizer that is made for the run is written to ``folder``, or read where it lies there.
@@ -77,7 +103,7 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto") -> Plan:
     sentence.
     """
     torch.manual_seed(config.seed)
-    place = choose_device(device)
+    on = choose_device(device, place)
     card = model_card(config.model.name)
     found = find_rows(config)
     words = make_words(config, card, found, folder)
@@ -85,21 +111,25 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto") -> Plan:
         config, card, found.train.classes, None if words is None else words.largest_id
     )
     prepared = make_network(config, card, options)
-    batches = make_batches(config, card, found, words, place)
-    wanted = config.objective or default_objective(prepared.network)
-    learner = Learner(prepared.network, make_objective(wanted, prepared.network)).to(place)
+    batches = make_batches(config, card, found, words, on, place)
+    network = prepared.network
+    limit_learning(network, config)
+    wanted = config.objective or default_objective(network)
+    learner = Learner(network, make_objective(wanted, network)).to(on)
+    recompute_blocks(learner, config.train.recompute)
+    module = wrap(learner, config.distributed)
     return Plan(
         config=config,
         card=card,
         found=found,
         prepared=prepared,
         batches=batches,
-        learner=learner,
-        optimizer=make_optimizer(config, learner),
+        module=module,
+        optimizer=make_optimizer(module, config.optimizer),
         evaluate=make_evaluation(found, batches),
         figure=choose_figure(config, found),
-        saved=make_saved(found, words),
-        device=place,
+        saved=make_saved(config, prepared, found, words),
+        place=place,
     )
 
 
@@ -112,47 +142,54 @@ def train(
     files: Sequence[Path] = (),
     overrides: Sequence[str] = (),
     on_figures: OnFigures | None = None,
+    progress: OnProgress | None = None,
     say: Say | None = None,
 ) -> TrainReport:
     """Run a config; ``folder`` then holds its figures and the networks ``best`` and ``final``.
 
     ``resume`` goes on with the run that lies there. ``files`` and ``overrides`` say what the
-    config came of, for the record. Raises as ``make_plan`` does, UsageError for a folder that
-    holds a run already, or another one.
+    config came of, for the record. A run that was interrupted has a checkpoint and no networks
+    yet. Under torchrun every process calls this. Raises as ``make_plan`` does, UsageError for a
+    folder that holds a run already, or another one.
     """
-    place = Path(folder)
-    run_folder.check_folder(place, resume=resume)
-    if resume:
-        run_folder.check_same(place, config)
-    with TemporaryDirectory() as aside:
-        plan = make_plan(config, place if resume else Path(aside), device=device)
-        _say_all(plan, say)
-        if not resume:
-            run_folder.begin(place, config, files=files, overrides=overrides)
-        plan = replace(plan, saved=plan.saved.with_words_in(place))
-    falling = None if config.train.best_is is None else config.train.best_is == "lowest"
-    figures = run_folder.read_figures(place, plan.figure, falling)
-    try:
-        report = make_trainer(plan, kept(plan, place, figures, on_figures)).fit()
-    finally:
-        plan.batches.close()
-    plan.saved.write(plan.prepared.network, place / run_folder.FINAL)
-    if not figures.history:
-        run_folder.write_figures(place, figures)
-    return report
+    where = Path(folder)
+    kind = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    with processes(config.distributed, device=kind) as place:
+        if place.is_first:
+            run_folder.check_folder(where, resume=resume)
+            if resume:
+                run_folder.check_same(where, config)
+        broadcast(None)  # nobody goes on before the first has looked
+        with TemporaryDirectory() as aside:
+            plan = make_plan(config, where if resume else Path(aside), device=device, place=place)
+            _say_all(plan, say)
+            if place.is_first and not resume:
+                run_folder.begin(where, config, files=files, overrides=overrides)
+            plan = replace(plan, saved=plan.saved.with_words_in(where, write=place.is_first))
+        try:
+            return _trained(plan, where, resume, on_figures, progress)
+        finally:
+            plan.batches.close()
 
 
-def overfit_batch(config: Config, *, device: str = "auto", say: Say | None = None) -> TrainReport:
-    """Train on one batch alone, for as many steps as the config has; nothing is written.
+def overfit_batch(
+    config: Config,
+    *,
+    device: str = "auto",
+    progress: Callable[[int, float], None] | None = None,
+    say: Say | None = None,
+) -> Overfitted:
+    """Train on the first batch alone, for as many steps as the config has; nothing is written.
 
     A network, an objective and a learning rate that work bring the loss near nothing.
     """
     with TemporaryDirectory() as aside:
-        plan = make_plan(config, Path(aside), device=device)
+        plan = make_plan(config, Path(aside), device=device, place=Place())
     _say_all(plan, say)
-    first = first_batch(plan)
-    again = replace(plan.batches, train=_Again(first, plan.batches.steps))
-    return make_trainer(replace(plan, batches=again), None).fit()
+    batch = first_batch(plan)
+    steps = steps_of(plan) or plan.batches.steps
+    losses = overfit(plan.module, plan.optimizer, config.train, batch, steps, progress=progress)
+    return Overfitted(len(losses), losses[0], losses[-1], tuple(losses))
 
 
 def first_batch(plan: Plan) -> Batch:
@@ -166,20 +203,22 @@ def first_batch(plan: Plan) -> Batch:
     return first
 
 
-def choose_device(name: str) -> torch.device:
-    """``auto`` is the first GPU, else the processor. Raises TrainingError where there is none."""
+def steps_of(plan: Plan) -> int:
+    """Steps of the optimizer in the whole run."""
+    settings = plan.config.train
+    each = -(-plan.batches.steps // settings.accumulate)
+    epochs = settings.epochs or (None if settings.max_steps else 1)
+    limits = [settings.max_steps, None if epochs is None else epochs * each]
+    return min(limit for limit in limits if limit is not None)
+
+
+def choose_device(name: str, place: Place) -> torch.device:
+    """``auto`` is this process's GPU, else the processor. Raises TrainingError without a GPU."""
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
         raise TrainingError("device 'cuda' is not there; take cpu or auto.")
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
-
-
-def make_optimizer(config: Config, learner: Learner) -> torch.optim.Optimizer:
-    """The optimizer of ``[optimizer]`` over all that learns."""
-    return torch.optim.AdamW(
-        [parameter for parameter in learner.parameters() if parameter.requires_grad],
-        lr=config.optimizer.lr,
-        weight_decay=config.optimizer.weight_decay,
+    return (
+        torch.device("cuda", place.local_rank) if there and name != "cpu" else torch.device("cpu")
     )
 
 
@@ -191,8 +230,11 @@ def make_evaluation(found: Found, batches: Batches) -> Evaluate | None:
         return LabelEvaluation(batches.val)
     if found.task == "captions" and batches.texts is not None and found.val is not None:
         return RetrievalEvaluation(batches.val, batches.texts, video_numbers(found.val.rows))
+    if found.task == "moments":
+        raise TrainingError("Networks are not measured on moments: localizers come later.")
     raise TrainingError(
-        f"Networks are not measured on {found.task} yet; localizers and their figures come later."
+        f"This network is not measured on {found.task}: set data.val_split = 'none' to train "
+        "without a validation split."
     )
 
 
@@ -209,56 +251,74 @@ def choose_figure(config: Config, found: Found) -> str | None:
     return figure
 
 
-def make_saved(found: Found, words: FileTokens | None) -> Saved:
-    """What the network's folder holds beside its weights."""
-    if words is None:
-        return Saved(labels=found.train.classes or None)
-    return Saved(tokenizer=words.path, text=words.text_settings())
-
-
-def make_trainer(plan: Plan, evaluate: Evaluate | None) -> Trainer:
-    """The loop over this plan."""
-    return Trainer(
-        plan.learner,
-        plan.optimizer,
-        plan.config.train,
-        plan.batches.train,
-        evaluate=evaluate,
+def make_saved(config: Config, prepared: Prepared, found: Found, words: FileTokens | None) -> Saved:
+    """What is written of a network, and what its folder holds beside the weights."""
+    return Saved(
+        network=prepared.name,
+        options=prepared.options,
+        lora=config.lora,
+        adapter=config.adapter,
+        labels=(found.train.classes or None) if words is None else None,
+        tokenizer=None if words is None else words.path,
+        text=None if words is None else words.text_settings(),
     )
 
 
-def kept(
-    plan: Plan, folder: Path, figures: Figures, on_figures: OnFigures | None
-) -> Evaluate | None:
-    """The evaluation, whose figures are kept in ``folder``, and the best network with them."""
+def make_trainer(
+    plan: Plan, folder: Path, on_figures: OnFigures | None, progress: OnProgress | None
+) -> Trainer:
+    """The loop over this plan, with its log and checkpoints below ``folder``."""
+    config = plan.config
+    return Trainer(
+        plan.module,
+        plan.optimizer,
+        config.train.model_copy(update={"best_figure": plan.figure}),
+        plan.batches.train,
+        evaluate=_measured(plan, on_figures),
+        schedule=config.schedule,
+        log=config.log,
+        folder=folder,
+        identity=run_folder.identity(config),
+        progress=progress,
+        unwrap=unwrap,
+    )
+
+
+def _trained(
+    plan: Plan,
+    folder: Path,
+    resume: bool,
+    on_figures: OnFigures | None,
+    progress: OnProgress | None,
+) -> TrainReport:
+    trainer = make_trainer(plan, folder / run_folder.TRAINER, on_figures, progress)
+    report = trainer.fit(resume=resume)
+    if report.ended == "interrupted":
+        return report
+    plan.saved.write(plan.module, folder / run_folder.FINAL)
+    trainer.take_best()
+    plan.saved.write(plan.module, folder / run_folder.BEST)
+    if plan.place.is_first:
+        run_folder.write_figures(folder, plan.figure, report)
+    return report
+
+
+def _measured(plan: Plan, on_figures: OnFigures | None) -> Evaluate | None:
     if plan.evaluate is None:
         return None
     measure = plan.evaluate
 
-    def evaluate(model: nn.Module) -> dict[str, float]:
-        measured = measure(model)
-        if figures.add(measured):
-            plan.saved.write(model, folder / run_folder.BEST)
-        run_folder.write_figures(folder, figures)
+    def evaluate(_model: nn.Module) -> dict[str, float]:
+        # sharded parameters are whole only inside a call of the learner
+        figures = plan.learner.within(measure)
         if on_figures is not None:
-            on_figures(measured)
-        return measured
+            on_figures(figures)
+        return figures
 
     return evaluate
 
 
 def _say_all(plan: Plan, say: Say | None) -> None:
-    if say is not None:
+    if say is not None and plan.place.is_first:
         for note in plan.notes:
             say(note)
-
-
-class _Again:
-    """One batch as a whole epoch."""
-
-    def __init__(self, batch: Batch, times: int) -> None:
-        self._batch = batch
-        self._times = times
-
-    def __iter__(self) -> Any:
-        return repeat(self._batch, self._times)

@@ -2,8 +2,9 @@
 
     RUN/config.resolved.json   the config with all defaults: scenewise train reads it again
     RUN/run.json               files that it came of, --set, versions, the commit of the folder
-    RUN/metrics.json           the last evaluation, the best one, and all of them in order
+    RUN/metrics.json           how it ended: steps, loss, the last figures and the best one
     RUN/best, RUN/final        networks in our own format: classify --model, index --encoder
+    RUN/trainer                the trainer's: log.jsonl, checkpoints, weights of best evaluations
 
 It knows files; it trains and measures nothing.
 """
@@ -15,7 +16,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,73 +25,68 @@ from torch import nn
 import scenewise
 from scenewise.errors import StorageError, TrainingError, UsageError, first_line
 from scenewise.media.whole_file import write_text
+from scenewise.models.registry import create_model
 from scenewise.models.weights.own import TOKENIZER, save_pretrained
+from scenewise.training.adapters import add_adapter, save_adapter
 from scenewise.training.config import Config
-from scenewise.training.figures import is_falling
+from scenewise.training.distributed import full_state
+from scenewise.training.lora import add_lora, fold_lora, save_lora
+from scenewise.training.objective_settings import AdapterSettings, LoraSettings
+from scenewise.training.ranks import is_first, world_size
+from scenewise.training.report import TrainReport
 
 RESOLVED, RECORD, METRICS = "config.resolved.json", "run.json", "metrics.json"
-BEST, FINAL = "best", "final"
+BEST, FINAL, TRAINER = "best", "final", "trainer"
 # what may be another when a run goes on: it changes no number
 _FREE = ("data.workers",)
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a network's folder holds beside its weights."""
+    """What is written of a network, and what its folder holds beside the weights."""
 
+    network: str  # of the registry
+    options: Mapping[str, Any]
+    lora: LoraSettings | None = None  # what it learned is added to the weights, and kept apart
+    adapter: AdapterSettings | None = None  # then the adapter is written, and nothing else
     labels: tuple[str, ...] | None = None
     tokenizer: Path | None = None
     text: Mapping[str, Any] | None = None
 
-    def with_words_in(self, folder: Path) -> Saved:
-        """The same, with the tokenizer copied into the run's own folder."""
+    def with_words_in(self, folder: Path, *, write: bool) -> Saved:
+        """The same, with the tokenizer in the run's own folder, copied there with ``write``."""
         if self.tokenizer is None or self.tokenizer.parent == folder:
             return self
-        kept = folder / TOKENIZER
-        shutil.copyfile(self.tokenizer, kept)
-        return replace(self, tokenizer=kept)
+        if write:
+            shutil.copyfile(self.tokenizer, folder / TOKENIZER)
+        return replace(self, tokenizer=folder / TOKENIZER)
 
-    def write(self, network: nn.Module, folder: Path) -> Path:
-        """The network in our own format."""
-        return save_pretrained(
+    def write(self, module: nn.Module, folder: Path) -> None:
+        """The network in our own format; every process calls it, and the first one writes."""
+        prefix = "model."
+        whole = full_state(module) if world_size() > 1 else module.state_dict()
+        if not is_first():
+            return
+        state = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in whole.items()
+            if name.startswith(prefix)
+        }
+        # made anew: what trained stays as it is, wherever its parameters lie
+        network = create_model(self.network, **self.options)
+        if self.adapter is not None:
+            add_adapter(network, self.adapter)
+            save_adapter(network, self.adapter.name, folder, state=state)
+            return
+        if self.lora is not None:
+            add_lora(network, self.lora)
+        network.load_state_dict(state)
+        if self.lora is not None:
+            save_lora(network, folder)
+            fold_lora(network)
+        save_pretrained(
             network, folder, labels=self.labels, tokenizer=self.tokenizer, text=self.text
         )
-
-
-@dataclass(slots=True)
-class Figures:
-    """The evaluations of a run; ``figure`` says which of its numbers is the one that counts."""
-
-    figure: str | None = None
-    falling: bool | None = None  # whether less of it is better; None: as its name says
-    history: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, float] | None = None
-
-    def add(self, figures: Mapping[str, float]) -> bool:
-        """Keep an evaluation; True where it is the best so far. Raises TrainingError."""
-        self.history.append(dict(figures))
-        if self.figure is None:
-            return False
-        if self.figure not in figures:
-            raise TrainingError(
-                f"train.best_figure = {self.figure!r} was not measured; there are "
-                f"{', '.join(figures)}."
-            )
-        value, before = figures[self.figure], (self.best or {}).get(self.figure)
-        falling = is_falling(self.figure) if self.falling is None else self.falling
-        better = before is None or (value < before if falling else value > before)
-        if better:
-            self.best = dict(figures)
-        return better
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON shape."""
-        return {
-            "figure": self.figure,
-            "last": self.history[-1] if self.history else None,
-            "best": self.best,
-            "history": self.history,
-        }
 
 
 def check_folder(folder: Path, *, resume: bool, shown: str | None = None) -> None:
@@ -135,12 +131,9 @@ def check_same(folder: Path, config: Config) -> None:
         raise TrainingError(
             f"{folder / RESOLVED} cannot be read: {first_line(error)}; begin a new run."
         ) from error
-    now = json.loads(config.model_dump_json())
-    changed = sorted(
-        key
-        for key in _flat(before).keys() | _flat(now).keys()
-        if _flat(before).get(key) != _flat(now).get(key) and key not in _FREE
-    )
+    then = {key: value for key, value in _flat(before).items() if key not in _FREE}
+    now = identity(config)
+    changed = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
     if changed:
         raise UsageError(
             f"{folder} was begun with another config: {', '.join(changed)} differ. Take "
@@ -148,23 +141,15 @@ def check_same(folder: Path, config: Config) -> None:
         )
 
 
-def read_figures(folder: Path, figure: str | None, falling: bool | None = None) -> Figures:
-    """The evaluations so far, where the run goes on; none for a fresh one."""
-    path = folder / METRICS
-    if not path.is_file():
-        return Figures(figure, falling)
-    try:
-        shape = json.loads(path.read_text("utf-8"))
-        return Figures(figure, falling, list(shape["history"]), shape["best"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(
-            f"{path} cannot be read: {first_line(error)}; begin a new run."
-        ) from error
+def identity(config: Config) -> dict[str, Any]:
+    """What must be the same when a run goes on."""
+    flat = _flat(json.loads(config.model_dump_json()))
+    return {key: value for key, value in flat.items() if key not in _FREE}
 
 
-def write_figures(folder: Path, figures: Figures) -> None:
-    """Write them whole. Raises StorageError."""
-    text = json.dumps(figures.to_dict(), indent=1, ensure_ascii=False)
+def write_figures(folder: Path, figure: str | None, report: TrainReport) -> None:
+    """How the run ended. Raises StorageError."""
+    text = json.dumps({"figure": figure, **report.to_dict()}, indent=1, ensure_ascii=False)
     write_text(folder / METRICS, text + "\n")
 
 

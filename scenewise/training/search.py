@@ -34,7 +34,7 @@ from scenewise.training.figures import FIGURES, is_falling
 from scenewise.training.search_space import Choices, Space, read_space
 
 RECORD, STORAGE, TRIALS, BEST = "search.json", "search.db", "trials", "best.toml"
-_NETWORKS = ("best", "final", "checkpoints")  # of a trial that is not the best
+_NETWORKS = ("best", "final", "trainer")  # of a trial that is not the best
 _CUT_OFF = "cut_off"
 _log = logging.getLogger(__name__)
 
@@ -227,14 +227,14 @@ def _training(device: str) -> Run:
 
     def run(config: Config, folder: Path, report: Report) -> Mapping[str, float]:
         from scenewise.training.run import train
-        from scenewise.training.run_folder import read_figures
 
         shutil.rmtree(folder, ignore_errors=True)  # of a trial of this number that was cut off
-        train(config, folder, device=device, on_figures=report)
-        best = read_figures(folder, config.train.best_figure).best
-        if best is None:
+        ended = train(config, folder, device=device, on_figures=report)
+        if ended.ended == "interrupted":
+            raise KeyboardInterrupt
+        if not ended.best:
             raise TrainingError("Nothing was measured: a search needs a validation split.")
-        return best
+        return ended.best
 
     return run
 
