@@ -179,7 +179,7 @@ def _resolved(value: Any, folder: Path, *, hub: bool) -> Any:
         return [_resolved(one, folder, hub=hub) for one in value]
     if not isinstance(value, str):
         return value  # the types say what is wrong with it
-    path = Path.cwd() / folder / expand_user(value)
+    path = folder.resolve() / expand_user(value)
     if hub and _HUB_NAME.fullmatch(value) and not path.exists():
         return value
     return str(path)

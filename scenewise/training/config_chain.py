@@ -22,8 +22,9 @@ from scenewise.training.config_syntax import ConfigSyntaxError, Table, parse, pa
 EXTENDS, REMOVE = "extends", "remove"
 COMMAND_LINE = "--set"
 Keys = tuple[str, ...]
+_SHOWN = 15  # names that a message lists
 _WORD = re.compile(r"[A-Za-z_./~][^\n\"\[\]{}]*")
-_OTHER_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "none"}
+_OTHER_WORDS = {"true", "false", "yes", "no", "on", "off", "null"}  # but none is a choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]}?"
-    return f"allowed: {', '.join(names)}" if names else "nothing is allowed here"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"allowed: {', '.join(names[:_SHOWN])}{more}" if names else "nothing is allowed here"
 
 
 def without(table: Table, keys: Sequence[str | int]) -> None:
@@ -242,7 +244,7 @@ def _leaves(node: Tree | Given, keys: Keys = ()) -> Iterator[tuple[Keys, Given]]
 
 def _is_word(value: str) -> bool:
     """A name or a path; what looks like a number, truth or list in another syntax is neither."""
-    if not _WORD.fullmatch(value) or value.lower() in _OTHER_WORDS:
+    if not _WORD.fullmatch(value) or value.lower() in _OTHER_WORDS or value == "None":
         return False
     try:
         float(value)

@@ -197,7 +197,7 @@ def _network(known: Known, card: Card, source: Source | None) -> Iterator[tuple[
     try:
         network = _on_meta(card, options)
     except ScenewiseError as error:
-        yield ("model", "options"), str(error)
+        yield ("model", "options" if known.get(("model", "options")) else "name"), str(error)
         return
     yield from _input(known, card, options)
     if settings is not None and not OBJECTIVES[settings.name].fits(network, settings):

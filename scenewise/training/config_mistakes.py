@@ -172,7 +172,8 @@ def _unknown(place: Place, config: type[Section], values: Table) -> str:
     ]
     if elsewhere and not near.startswith("did"):
         near = f"did you mean {' or '.join(elsewhere)}?"
-    what = "section" if len(place) == 1 else "key"
+    table = isinstance(node, Mapping) and isinstance(node.get(place[-1]), Mapping)
+    what = "section" if table and len(place) == 1 else "key"
     return f"there is no such {what}; {near}"
 
 

@@ -32,7 +32,7 @@ from scenewise.training.figures import FIGURES
 
 
 @contextmanager
-def testing(model: nn.Module) -> Iterator[torch.device]:
+def measuring(model: nn.Module) -> Iterator[torch.device]:
     """Eval mode without gradients, then every module as it was; gives the network's device."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -59,7 +59,7 @@ class LabelEvaluation:
         """Raises TrainingError where there is nothing to measure, or several labels at once."""
         totals: dict[int, tuple[Tensor, int]] = {}  # by row: sum of probabilities, class
         views: dict[int, int] = {}
-        with testing(model) as device:
+        with measuring(model) as device:
             for batch in self.batches:
                 if batch.clips is None or batch.targets is None:
                     raise TrainingError("Labels are measured on clips and their classes.")
@@ -99,7 +99,7 @@ class RetrievalEvaluation:
         """Raises TrainingError for another kind of network, or where there is nothing."""
         if not isinstance(model, VideoTextModel):
             raise TrainingError(f"{type(model).__name__} compares no texts with videos.")
-        with testing(model) as device:
+        with measuring(model) as device:
             video, place = self._videos(model, device)
             text, owners = self._texts(model, device, place)
             similarity = _in_blocks(model, text, video, device, self.block)
@@ -171,7 +171,7 @@ class QuestionEvaluation:
                 f"{type(model).__name__} answers no questions by a class; frozen_bilm does."
             )
         right = total = 0
-        with testing(model) as device:
+        with measuring(model) as device:
             for batch in self.batches:
                 if batch.features is None or batch.ids is None or batch.targets is None:
                     raise TrainingError(

@@ -109,8 +109,7 @@ def _leaves(table: Mapping[str, Any], keys: Keys) -> Iterator[tuple[Keys, Any]]:
     """Keys with what stands below them, where that is no table of more keys."""
     for name, value in table.items():
         inner = (*keys, *name.split("."))
-        deeper = isinstance(value, Mapping) and bool(value)
-        if deeper and all(isinstance(one, Mapping) for one in value.values()):
+        if isinstance(value, Mapping) and value and not set(value) & {*_RANGE, "choices"}:
             yield from _leaves(value, inner)
         else:
             yield inner, value
