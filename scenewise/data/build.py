@@ -61,15 +61,18 @@ def make_dataset(
     pixels: Pixels | None = None,
     augment: AugmentSettings | None = None,
     classes: Sequence[str] = (),
+    several: bool | None = None,
     tokenize: Tokenize | None = None,
     seed: int = 0,
 ) -> AnyDataset:
     """Clips of ``videos``, or kept vectors where ``[data]`` names features.
 
     ``split`` names the files of the cache. ``pixels`` is needed for clips; ``augment`` None
-    changes nothing by chance. Raises DataError, StorageError, UsageError.
+    changes nothing by chance. ``several`` says that rows have any number of labels, so that
+    targets are (B, K); None: where a row of this split has not exactly one. Raises DataError,
+    StorageError, UsageError.
     """
-    reader = RowReader.for_rows(rows, classes, tokenize)
+    reader = RowReader.for_rows(rows, classes, tokenize, several)
     if data.features is not None:
         recipe = FeatureRecipe(data.features, reader, data.feature_length, mode == "train", seed)
         return FeatureDataset(rows, recipe)

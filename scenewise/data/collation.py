@@ -73,6 +73,8 @@ def _padded(
         return None, None
     first = present[0]
     longest = max(len(tensor) for tensor in present)
+    if len(present) == len(tensors) and all(tensor.shape == first.shape for tensor in present):
+        return torch.stack(present), torch.ones(len(tensors), longest, dtype=torch.bool)
     padded = first.new_zeros(len(tensors), longest, *first.shape[1:])
     mask = torch.zeros(len(tensors), longest, dtype=torch.bool)
     for number, tensor in enumerate(tensors):

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from scenewise.data.chance import stream_of
 from scenewise.data.example import Example, Place
-from scenewise.data.feature_files import read_features
+from scenewise.data.feature_files import count_vectors, read_features
 from scenewise.data.row_targets import RowReader
 from scenewise.data.rows import MomentRow, Row
 from scenewise.errors import DataError
@@ -47,11 +47,11 @@ class FeatureDataset(Dataset[Example]):
         return len(self.rows)
 
     def lengths(self) -> list[int]:
-        """How many vectors each row has, for batches of like length; reads every file once."""
+        """How many vectors each row has at most, for batches of like length; opens every file."""
         found: dict[str, int] = {}
         for row in self.rows:
             if row.video not in found:
-                found[row.video] = len(read_features(self.recipe.folder, row.video).times)
+                found[row.video] = count_vectors(self.recipe.folder, row.video)
         limit = self.recipe.length
         return [min(found[row.video], limit or found[row.video]) for row in self.rows]
 

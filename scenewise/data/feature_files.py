@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -17,7 +18,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from scenewise.encoders.spec import Encoder, EncoderSpec
 from scenewise.errors import DataError, MediaError, StorageError
 from scenewise.media.decode import VideoReader
 from scenewise.media.sampling import ClipWindow, clip_windows, every
@@ -31,7 +31,7 @@ _BATCH_BYTES = 16 << 20  # of pixels in one call of the network
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The vectors of one video; the t-th stands at ``times[t]``."""
+    """The vectors of one video; ``times[t]`` is the middle of what the t-th was made of."""
 
     vectors: Vectors  # (T, D)
     times: npt.NDArray[np.float64]  # (T,) seconds, rising
@@ -50,19 +50,6 @@ class Windows:
     frames: int = 1
     seconds: float = 1.0
     stride: float = 1.0
-
-    @classmethod
-    def of_encoder(cls, spec: EncoderSpec, fps: float = 1.0) -> Windows:
-        """Those of an encoder; one that sees single frames takes ``fps`` of them a second."""
-        if spec.window_seconds is None or spec.stride_seconds is None:
-            return cls(spec.digest(), spec.target, seconds=1 / fps, stride=1 / fps)
-        return cls(
-            spec.digest(),
-            spec.target,
-            spec.frames_per_window,
-            spec.window_seconds,
-            spec.stride_seconds,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +91,32 @@ def write_features(
     return Written(tuple(made), tuple(kept), broken)
 
 
-def encoder_vectors(encoder: Encoder) -> Encode:
-    """The vectors of an encoder's windows."""
-    return lambda frames: encoder.encode_windows(frames).vectors
-
-
 def read_features(folder: Path, video: str) -> Features:
     """Raises DataError where there is no such file, or it is damaged."""
+    with _kept(folder, video) as kept:
+        vectors, times, duration = kept["vectors"], kept["times"], float(kept["duration"])
+    if vectors.ndim != 2 or times.shape != vectors.shape[:1] or not len(times):
+        place = feature_path(folder, video)
+        raise DataError(f"{place}: holds no vectors (T, D) with T times; make it again.")
+    return Features(vectors, times, duration)
+
+
+def count_vectors(folder: Path, video: str) -> int:
+    """How many vectors are kept of a video, without reading them. Raises DataError."""
+    with _kept(folder, video) as kept:
+        return len(kept["times"])
+
+
+@contextmanager
+def _kept(folder: Path, video: str) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
     place = feature_path(folder, video)
     try:
         with np.load(place, allow_pickle=False) as kept:
-            vectors, times, duration = kept["vectors"], kept["times"], float(kept["duration"])
+            yield kept
     except FileNotFoundError as error:
         raise DataError(f"{place}: no features are kept of {video!r}; make them first.") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{place}: is damaged; remove it and make the features again.") from error
-    if vectors.ndim != 2 or times.shape != vectors.shape[:1] or not len(times):
-        raise DataError(f"{place}: holds no vectors (T, D) with T times; make it again.")
-    return Features(vectors, times, duration)
 
 
 def feature_path(folder: Path, video: str) -> Path:
@@ -130,11 +125,6 @@ def feature_path(folder: Path, video: str) -> Path:
     if not video or parts.is_absolute() or ".." in parts.parts:
         raise DataError(f"{video!r} is no name of a video below a folder.")
     return folder / f"{video}.npz"
-
-
-def backbone_name(network: str, options: Mapping[str, Any], weights: str) -> str:
-    """``made_by`` of a network of the registry: its options, and what tells its weights."""
-    return json.dumps([network, dict(options), weights], sort_keys=True)
 
 
 def _encoded(path: Path, encode: Encode, windows: Windows) -> Features:

@@ -12,11 +12,12 @@ import multiprocessing
 import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from scenewise.data.augment.mixing import Mixer
@@ -27,6 +28,7 @@ from scenewise.data.example import Example, Place
 from scenewise.errors import DataError, ScenewiseError, TrainingError
 
 StartMethod = Literal["fork", "spawn", "forkserver"]
+_SMALL_BYTES = 1 << 16
 _log = logging.getLogger(__name__)
 
 
@@ -83,6 +85,22 @@ def _begin_worker(_number: int) -> None:
     """A process of the loader: one thread, and Ctrl-C is for the one that trains."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+
+
+def _owned(batch: Batch) -> Batch:
+    """Small tensors as the training process's own.
+
+    One that another process made holds a file open as long as it lives, and who keeps the rows
+    and targets of a whole evaluation would run out of them.
+    """
+    small: dict[str, Any] = {
+        part.name: value.clone()
+        for part in fields(batch)
+        if isinstance(value := getattr(batch, part.name), Tensor)
+        and value.is_shared()  # type: ignore[no-untyped-call] # torch's own has no types
+        and value.nbytes <= _SMALL_BYTES
+    }
+    return replace(batch, **small)
 
 
 class Loader:
@@ -191,7 +209,7 @@ class Loader:
             ) from error
 
     def _finished(self, batch: Batch, epoch: int, position: int) -> Batch:
-        batch = batch.to(self._device)
+        batch = _owned(batch.to(self._device))
         return batch if self._mixer is None else self._mixer(batch, epoch, position)
 
     def _note(self, notes: Sequence[str]) -> None:

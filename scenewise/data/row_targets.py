@@ -52,10 +52,15 @@ class RowReader:
 
     @classmethod
     def for_rows(
-        cls, rows: Sequence[Row], classes: Sequence[str] = (), tokenize: Tokenize | None = None
+        cls,
+        rows: Sequence[Row],
+        classes: Sequence[str] = (),
+        tokenize: Tokenize | None = None,
+        several: bool | None = None,
     ) -> RowReader:
-        """A reader for these rows: several labels where any row has not exactly one."""
-        several = any(isinstance(row, LabelRow) and len(row.labels) != 1 for row in rows)
+        """A reader for these rows; ``several`` None: where any row has not exactly one label."""
+        if several is None:
+            several = any(isinstance(row, LabelRow) and len(row.labels) != 1 for row in rows)
         return cls(tuple(classes), several, tokenize)
 
     def __call__(self, row: Row, draw: np.random.Generator | None = None) -> RowTensors:

@@ -18,9 +18,7 @@ _GREY = (0.2989, 0.587, 0.114)  # ITU-R 601-2, as torchvision rounds it
 
 
 def blend(plain: Tensor, frames: Tensor, factor: float) -> Tensor:
-    """``plain`` + factor * (``frames`` - ``plain``) as bytes; a factor of 1 changes nothing."""
-    if factor == 1:
-        return frames
+    """``plain`` + factor * (``frames`` - ``plain``) as bytes."""
     mixed = plain.float() * (1 - factor) + frames.float() * factor
     return mixed.clamp_(0, 255).to(torch.uint8)
 
@@ -39,23 +37,29 @@ def grayscale(frames: Tensor) -> Tensor:
 
 def brightness(frames: Tensor, factor: float) -> Tensor:
     """0 is black."""
+    if factor == 1:
+        return frames
     return blend(torch.zeros_like(frames), frames, factor)
 
 
 def contrast(frames: Tensor, factor: float) -> Tensor:
     """0 is each frame's mean grey."""
+    if factor == 1:
+        return frames
     mean = reduce(grey(frames).float(), "t 1 h w -> t 1 1 1", "mean")
     return blend(mean, frames, factor)
 
 
 def saturation(frames: Tensor, factor: float) -> Tensor:
     """0 is without colour."""
+    if factor == 1:
+        return frames
     return blend(grey(frames), frames, factor)
 
 
 def sharpness(frames: Tensor, factor: float) -> Tensor:
     """0 is Pillow's SMOOTH: a 3 x 3 mean in which the middle weighs 5 of 13; the edge stays."""
-    if min(frames.shape[-2:]) < 3:
+    if factor == 1 or min(frames.shape[-2:]) < 3:
         return frames
     kernel = torch.ones(3, 3)
     kernel[1, 1] = 5
