@@ -155,7 +155,7 @@ def test_frozen_batch_norms_keep_their_means() -> None:
         (
             "clip4clip_tiny",
             {"targets": ("in_proj",)},
-            r"in_proj_weight is a bare parameter of SelfAttention\); near: mlp.c_proj, attn.out_proj",
+            r"in_proj_weight is a bare parameter of SelfAttention\); near: mlp.c_proj, attn.out_p",
         ),
         ("timesformer_tiny", {"targets": ("norm1",)}, r"norm1 is LayerNorm\)"),
         ("timesformer_tiny", {"also": ("heads",)}, "no module named 'heads'.*near: head"),
