@@ -41,7 +41,7 @@ from scenewise.training.objective_settings import DistributedSettings
 from scenewise.training.ranks import world_size
 
 _NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-_START = "start it by torchrun --nproc-per-node N -m scenewise train …"
+_START = "start it by torchrun --nproc-per-node N -m scenewise train config.toml"
 _UNREAD = "Expected to have finished reduction"  # how DDP says that gradients are missing
 _LOST = ("connection closed", "connection reset", "timed out", "timeout", "aborted", "broken pipe")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from torch import nn
 
 from scenewise.errors import TrainingError
 from scenewise.models import create_model, load_pretrained, save_pretrained
+from scenewise.training.adapters import add_adapter
 from scenewise.training.lora import (
     LoraLinear,
     add_lora,
@@ -22,7 +24,7 @@ from scenewise.training.lora import (
     merge_lora,
     save_lora,
 )
-from scenewise.training.objective_settings import LoraSettings
+from scenewise.training.objective_settings import AdapterSettings, LoraSettings
 
 NAMES = sorted(TINY)
 TARGETS = {"clip4clip_tiny": ("out_proj", "c_fc", "c_proj")}  # its q, k and v are bare parameters
@@ -155,7 +157,7 @@ def test_frozen_batch_norms_keep_their_means() -> None:
         (
             "clip4clip_tiny",
             {"targets": ("in_proj",)},
-            r"in_proj_weight is a bare parameter of SelfAttention\); near: mlp.c_proj, attn.out_proj",
+            r"in_proj_weight is a bare parameter of SelfAttention\); near: mlp.c_proj, attn.out_p",
         ),
         ("timesformer_tiny", {"targets": ("norm1",)}, r"norm1 is LayerNorm\)"),
         ("timesformer_tiny", {"also": ("heads",)}, "no module named 'heads'.*near: head"),
@@ -187,3 +189,20 @@ def test_what_lora_cannot_do() -> None:
     attention = nn.Sequential(nn.MultiheadAttention(4, 1))
     with pytest.raises(TrainingError, match="out_proj is NonDynamicallyQuantizableLinear"):
         add_lora(attention, LoraSettings(targets=("out_proj",)))
+
+
+def test_shares_that_the_page_names() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "objectives.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([\d,]+).*\(([\d.]+) %\).* \| ([\d,]+) \(([\d.]+) %\)", page, re.M
+    )
+    assert len(rows) == 6
+    for name, updates, share, adapters, part in rows:
+        with torch.device("meta"):
+            given = ("out_proj", "c_fc", "c_proj") if name.startswith("clip4clip") else ()
+            network = create_model(name)
+            lora = add_lora(network, LoraSettings(targets=given))
+            fold_lora(network)
+            adapter = add_adapter(network, AdapterSettings(name="medical"))
+        assert (f"{lora.trained:,}", f"{lora.share:.2%}") == (updates, f"{share}%")
+        assert (f"{adapter.trained:,}", f"{adapter.share:.2%}") == (adapters, f"{part}%")
