@@ -73,13 +73,11 @@ def _wrap(block: nn.Module) -> None:
 @contextmanager
 def _counted_already(norms: Sequence[_NormBase]) -> Iterator[None]:
     """In the second pass batch norms see the same batch again, which is not another one."""
-    before = [norm.track_running_stats for norm in norms]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        # in eval mode the running figures are what it computes with, and stay anyway
-        if norm.training:
-            norm.track_running_stats = False
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm, tracked in zip(norms, before, strict=True):
-            norm.track_running_stats = tracked
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count

@@ -163,13 +163,13 @@ class RunFiles:
         """All processes read the one that the first found."""
         if self._checkpoints is None:
             return None
+        if self._processes.first:
+            self._clear_parts()
         if self._processes.world == 1:
-            self._checkpoints.clear_parts()
             return self._checkpoints.newest()
         saved: Saved | None = None
         trouble = ""
         if self._processes.first:
-            self._checkpoints.clear_parts()
             try:
                 saved = self._checkpoints.newest()
             except TrainingError as error:
@@ -180,6 +180,12 @@ class RunFiles:
         if path is None or saved is not None:
             return saved
         return read(path)
+
+    def _clear_parts(self) -> None:
+        """Remove what a killed process was writing."""
+        for files in (self._checkpoints, self._best_files):
+            if files is not None:
+                files.clear_parts()
 
     def _open(self, position: int, step: int) -> None:
         if self._folder is not None and self._processes.first:
