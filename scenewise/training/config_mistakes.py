@@ -160,9 +160,10 @@ def _sentence(error: Any, place: Place, config: type[Section], values: Table) ->
 
 def _unknown(place: Place, config: type[Section], values: Table) -> str:
     """Of a key that is not known: the nearest, or the section that has one of this name."""
-    model, node = config, values
+    model = config
+    node: Any = values
     for key in place[:-1]:
-        node = node[key] if isinstance(node, Mapping | list) else {}  # type: ignore[index]
+        node = _below(node, key)
         model = _chosen(sections_of(model).get(str(key), (model,)), node)
     word = str(place[-1])
     near = nearest(word, model.model_fields)
@@ -172,9 +173,16 @@ def _unknown(place: Place, config: type[Section], values: Table) -> str:
     ]
     if elsewhere and not near.startswith("did"):
         near = f"did you mean {' or '.join(elsewhere)}?"
-    table = isinstance(node, Mapping) and isinstance(node.get(place[-1]), Mapping)
+    table = isinstance(node, Mapping) and isinstance(node.get(word), Mapping)
     what = "section" if table and len(place) == 1 else "key"
     return f"there is no such {what}; {near}"
+
+
+def _below(node: Any, key: Any) -> Any:
+    try:
+        return node[key]
+    except (KeyError, IndexError, TypeError):
+        return {}
 
 
 def _chosen(sections: tuple[type[Section], ...], node: Any) -> type[Section]:

