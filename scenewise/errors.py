@@ -31,6 +31,11 @@ class ScenewiseError(Exception):
 
     exit_code = 1
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message line by line: one, but where several mistakes are told at once."""
+        return (str(self),)
+
 
 class UsageError(ScenewiseError):
     """A value that is not allowed: an empty query, a time that is no number, and so on."""

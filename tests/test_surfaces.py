@@ -205,7 +205,7 @@ def test_inline_options_of_the_pages_exist() -> None:
         for parameter in find(path).params
         for option in (*parameter.opts, *parameter.secondary_opts)
     }
-    foreign = {"--index-url", "--strict"}  # of pip and zensical
+    foreign = {"--index-url", "--strict", "--nproc-per-node"}  # of pip, zensical and torchrun
     scripts = "".join(path.read_text("utf-8") for path in (ROOT / "examples").glob("*.py"))
     of_scripts = set(re.findall(r'add_argument\("(--[a-z-]+)"', scripts))
     for page in PAGES:

@@ -33,6 +33,7 @@ from scenewise.cli import (
     locating,
     managing,
     models,
+    pairing,
     people,
     recommending,
     searching,
@@ -103,6 +104,7 @@ app.command("cut")(managing.cut)
 app.command("doctor")(doctor.doctor)
 app.command("train")(learning.train)
 app.command("synthesize")(synthesizing.synthesize)
+app.command("pairs")(pairing.pairs)
 app.add_typer(people.app, name="people")
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)
@@ -158,7 +160,9 @@ def _invoke(arguments: list[str] | None) -> int:
             raise ended.__context__ from None
         raise
     except ScenewiseError as error:
-        warn(f"scenewise: {printable(str(error))}")
+        warn(
+            "\n".join(["scenewise: " + printable(error.lines[0]), *map(printable, error.lines[1:])])
+        )
         return error.exit_code
     except typer.Abort:
         return INTERRUPTED

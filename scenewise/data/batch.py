@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scenewise.models.video_text.expert_features import ExpertFeatures
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -41,6 +43,7 @@ class Batch:
     saliency: Tensor | None = None  # (B, N) float: mean rating of each rated clip, by its number
     saliency_mask: Tensor | None = None  # (B, N) bool: clips that were rated
     notes: tuple[str, ...] = ()  # what could not be read, a sentence each
+    experts: ExpertFeatures | None = None  # streams of several networks, where one reads these
 
     def __len__(self) -> int:
         return self.rows.shape[0]
@@ -59,4 +62,5 @@ class Batch:
             for part in fields(self)
             if isinstance(value := getattr(self, part.name), Tensor)
         }
-        return replace(self, **present)
+        experts = self.experts
+        return replace(self, **present, experts=None if experts is None else experts.each(change))

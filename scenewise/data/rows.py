@@ -22,7 +22,8 @@ Split = Literal["train", "val", "test"]
 class CaptionRow:
     """Sentences that say the same of one video, or of ``span`` of it: retrieval and captioning.
 
-    In retrieval by paragraph a row has one text: the sentences of the video, in order of time.
+    In retrieval by paragraph a row has one text: the sentences of the video, in the order in which
+    the dataset has them.
     """
 
     video: str
@@ -72,6 +73,8 @@ class QuestionRow:
     kind: str = ""  # the dataset's own type of question, such as CH or TN of NExT-QA
     span: Segment | None = None
     id: str = ""
+    choice: int | None = None  # number of the right one of ``choices``, from 0: texts may be equal
+    group: str = ""  # of videos that are counted together, such as short or long of Video-MME
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape."""
@@ -105,6 +108,7 @@ class Annotations(Generic[AnyRow]):
     task: Task
     rows: tuple[AnyRow, ...]
     classes: tuple[str, ...] = ()  # of labels, in the order of the dataset's own numbers
+    notes: tuple[str, ...] = ()  # what was odd in the files, and what was done: a sentence each
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -113,3 +117,26 @@ class Annotations(Generic[AnyRow]):
     def videos(self) -> tuple[str, ...]:
         """Names of the videos, each once, in order of their first row."""
         return tuple(Counter(row.video for row in self.rows))
+
+
+ROW_TYPES: dict[Task, type[Row]] = {
+    "captions": CaptionRow,
+    "moments": MomentRow,
+    "questions": QuestionRow,
+    "labels": LabelRow,
+}
+
+
+def row_from_dict(task: Task, shape: Mapping[str, Any]) -> Row:
+    """The inverse of ``to_dict``, also after JSON. Raises KeyError, TypeError or ValueError."""
+    values: dict[str, Any] = {}
+    for name, value in shape.items():
+        if name == "span" and value is not None:
+            values[name] = Segment(**value)
+        elif name == "spans":
+            values[name] = tuple(Segment(**span) for span in value)
+        elif name == "saliency":
+            values[name] = {int(clip): tuple(rated) for clip, rated in value.items()}
+        else:
+            values[name] = tuple(value) if isinstance(value, list) else value
+    return ROW_TYPES[task](**values)

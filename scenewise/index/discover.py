@@ -15,54 +15,9 @@ from pathlib import Path
 from scenewise.config import expand_user
 from scenewise.errors import UsageError
 from scenewise.index.records import FileStamp
+from scenewise.media.video_names import looks_like_video
 from scenewise.types import Failure
 
-# What a folder is searched for. A file that is named directly is always tried.
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".3g2",
-        ".3gp",
-        ".asf",
-        ".av1",
-        ".avi",
-        ".divx",
-        ".dv",
-        ".f4v",
-        ".flv",
-        ".h264",
-        ".h265",
-        ".264",
-        ".265",
-        ".hevc",
-        ".ivf",
-        ".m2t",
-        ".m2ts",
-        ".m2v",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpe",
-        ".mpeg",
-        ".mpg",
-        ".mpv",
-        ".mts",
-        ".mxf",
-        ".nut",
-        ".ogm",
-        ".ogv",
-        ".qt",
-        ".rm",
-        ".rmvb",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-        ".wtv",
-        ".y4m",
-    ]
-)
-COMMON_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts", ".mpg", ".wmv")
 _SHARED_WITH_TEXT = frozenset({".ts", ".mts"})  # TypeScript
 
 
@@ -140,14 +95,6 @@ def vanished(known: Iterable[str], roots: Sequence[str]) -> list[str]:
 def under(path: str, roots: Sequence[str]) -> bool:
     """True where a path is one of the roots or lies below one."""
     return any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
-
-
-def looks_like_video(path: str) -> bool:
-    """By its name alone: a video suffix (an unfinished download ends differently), not hidden."""
-    name = os.path.basename(path)  # noqa: PTH119 - called for every file of a tree, on plain text
-    if name.startswith(".") or name.endswith("~"):
-        return False
-    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES  # noqa: PTH122 - as above
 
 
 def _walk(

@@ -88,6 +88,7 @@ class MediaInfo:
     audio: tuple[AudioStream, ...]
     subtitles: tuple[SubtitleStream, ...]
     attachments: tuple[str, ...]  # names or codecs: cover pictures, fonts
+    title: str | None = None  # as its maker wrote it into the container
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape; fractions as strings."""
@@ -136,6 +137,7 @@ def examine(container: InputContainer, path: Path) -> tuple[MediaInfo, Timeline 
             audio=_audio(container),
             subtitles=_subtitles(container),
             attachments=tuple(_attachments(container, stream)),
+            title=_title(container),
         )
     return info, timeline
 
@@ -213,6 +215,7 @@ def _describe_sound(container: InputContainer, path: Path) -> MediaInfo:
         audio=audio,
         subtitles=_subtitles(container),
         attachments=tuple(_attachments(container, None)),
+        title=_title(container),
     )
 
 
@@ -268,6 +271,12 @@ def _attachments(container: InputContainer, film: av.VideoStream | None) -> Iter
             if name is None and stream.codec_context is not None:
                 name = stream.codec_context.name
             yield name or "unknown"
+
+
+def _title(container: InputContainer) -> str | None:
+    """By whatever case the container writes its keys in."""
+    tags = {name.lower(): value for name, value in container.metadata.items()}
+    return tags.get("title", "").strip() or None
 
 
 def _is_still(stream: av.stream.Stream) -> bool:

@@ -19,7 +19,7 @@ from av.subtitles.subtitle import AssSubtitle
 
 from scenewise.errors import UnreadableMediaError, UsageError
 from scenewise.media.container import FOREIGN_ERRORS, foreign_errors, open_container, read_only
-from scenewise.media.probe import probe
+from scenewise.media.probe import MediaInfo, probe
 from scenewise.media.sidecars import SIDECAR_SUFFIXES, find_sidecars, language_of
 from scenewise.media.whole_file import write_text
 
@@ -260,21 +260,23 @@ def _clock(seconds: float, point: str) -> str:
 # ---- tracks inside a video
 
 
-def read_embedded(path: str | Path) -> tuple[SubtitleTrack, ...]:
+def read_embedded(path: str | Path, info: MediaInfo | None = None) -> tuple[SubtitleTrack, ...]:
     """Every text track of a video: mov_text, subrip, ass, webvtt. Pictures of text are counted.
 
-    Empty where there is none. Raises UnreadableMediaError.
+    Empty where there is none. ``info`` is what ``probe`` said, where that was asked already. Raises
+    UnreadableMediaError.
     """
     path = Path(path)
-    container = open_container(path)
-    try:
-        indices = [s.index for s in container.streams.subtitles if s.codec_context is not None]
-    finally:
-        container.close()
-    if not indices:
-        return ()
-    origin = probe(path).first_pts
-    return tuple(_read_track(path, index, origin) for index in indices)
+    if info is None:
+        container = open_container(path)
+        try:
+            texts = [s for s in container.streams.subtitles if s.codec_context is not None]
+        finally:
+            container.close()
+        if not texts:
+            return ()
+        info = probe(path)
+    return tuple(_read_track(path, stream.index, info.first_pts) for stream in info.subtitles)
 
 
 def _read_track(path: Path, index: int, origin: float) -> SubtitleTrack:

@@ -20,7 +20,7 @@ from scenewise.device import processor_count
 from scenewise.encoders.spec import EncoderSpec
 from scenewise.errors import EncoderError, LibraryNotFoundError, ScenewiseError, UsageError
 from scenewise.index.catalog import Catalog, Generation
-from scenewise.index.discover import COMMON_SUFFIXES, Discovery, discover, under
+from scenewise.index.discover import Discovery, discover, under
 from scenewise.index.encode_video import Job
 from scenewise.index.encoder_source import EncoderSource
 from scenewise.index.executor import WORKERS_SUPPORTED, Executor, InProcess, LocalProcesses
@@ -29,6 +29,7 @@ from scenewise.index.indexer import Plan, ProgressCallback, plan_index, plan_rei
 from scenewise.index.track_plan import SETTING, TrackPlan, TrackWish
 from scenewise.index.vectors import AnnKind, refresh
 from scenewise.index.windows import Sampling, plan_windows
+from scenewise.media.video_names import COMMON_SUFFIXES
 from scenewise.types import IndexReport
 
 _TICK_MILLISECONDS = 1_000

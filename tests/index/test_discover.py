@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from scenewise.errors import UsageError
-from scenewise.index.discover import Discovery, discover, looks_like_video, under, vanished
+from scenewise.index.discover import Discovery, discover, under, vanished
+from scenewise.media.video_names import looks_like_video
 
 
 def touch(path: Path, content: bytes = b"\x00\x01") -> Path:

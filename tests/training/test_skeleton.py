@@ -37,5 +37,5 @@ def test_a_config_becomes_a_network_on_the_disk(
     )
     assert main(["train", str(config), "--out", str(tmp_path / "run"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 4
-    made = json.loads((tmp_path / "run" / "config.json").read_text("utf-8"))
+    made = json.loads((tmp_path / "run" / "final" / "config.json").read_text("utf-8"))
     assert (made["network"], made["labels"]) == ("c3d_tiny", ["bright", "dark"])

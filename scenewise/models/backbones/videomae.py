@@ -131,15 +131,14 @@ class VideoMAEPretraining(nn.Module):
         Every clip hides equally many cubes, at least one. Raises ValueError otherwise.
         """
         _check(clips, self.options)
-        counts = hidden.sum(dim=1)
-        if bool((counts != counts[0]).any()) or int(counts[0]) in (0, hidden.shape[1]):
-            raise ValueError("every clip must hide equally many cubes, and show some")
-        batch = len(clips)
         encoder = self.videomae
-        seen = encoder.layernorm(
-            encoder.encoder(encoder.embeddings(clips, hidden)).last_hidden_state
-        )
-        places = self.get_buffer("places").to(seen.dtype).expand(batch, -1, -1)
+        return self.restore(encoder.layernorm(seen_tokens(encoder, clips, hidden)), hidden)
+
+    def restore(self, seen: Tensor, hidden: Tensor) -> Tensor:
+        """What the encoder made of the cubes that are seen (B, N - hidden, D), after its norm, to
+        the pixels of the hidden ones.
+        """
+        places = self.get_buffer("places").to(seen.dtype).expand(len(seen), -1, -1)
         shown = self.encoder_to_decoder(seen) + _chosen(places, ~hidden)
         masked = self.mask_token + _chosen(places, hidden)
         tokens = torch.cat([shown, masked], dim=1)
@@ -149,6 +148,17 @@ class VideoMAEPretraining(nn.Module):
     def loss(self, pixels: Tensor, clips: Tensor, hidden: Tensor) -> Tensor:
         """Mean squared error of what ``forward`` gave, against normalised cubes."""
         return F.mse_loss(pixels, _chosen(normalised_cubes(clips, self.options), hidden))
+
+
+def seen_tokens(encoder: Any, clips: Tensor, hidden: Tensor) -> Tensor:
+    """Clips (B, T, 3, H, W) through transformers' encoder, ``hidden`` (B, N) left out, ahead of
+    its norm: (B, N - hidden, D). Raises ValueError unless all hide equally many, and show some.
+    """
+    counts = hidden.sum(dim=1)
+    if bool((counts != counts[0]).any()) or int(counts[0]) in (0, hidden.shape[1]):
+        raise ValueError("every clip must hide equally many cubes, and show some")
+    tokens: Tensor = encoder.encoder(encoder.embeddings(clips, hidden)).last_hidden_state
+    return tokens
 
 
 def normalised_cubes(clips: Tensor, options: VideoMAEOptions) -> Tensor:

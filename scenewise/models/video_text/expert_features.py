@@ -6,7 +6,7 @@ screen, place. It knows shapes and times; it knows no expert.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -74,6 +74,24 @@ class ExpertFeatures:
         first = next(iter(batches.values()))
         if any(batch != first for batch in batches.values()):
             raise ValueError(f"the streams are of different numbers of videos: {batches}")
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> ExpertFeatures:
+        """The same with every tensor changed, such as moved to a device."""
+
+        def changed(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else change(tensor)
+
+        return ExpertFeatures(
+            {
+                name: ExpertStream(
+                    change(stream.features),
+                    changed(stream.times),
+                    changed(stream.mask),
+                    changed(stream.pooled),
+                )
+                for name, stream in self.streams.items()
+            }
+        )
 
     def __len__(self) -> int:
         return len(next(iter(self.streams.values())).features)
