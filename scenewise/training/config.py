@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -48,6 +48,8 @@ class ModelSettings(Section):
     options: dict[str, Any] = Field(default_factory=dict)
     # a file, a folder, or a hub name, which is fetched because it is named; None: fresh ones
     weights: Path | None = None
+    # fan_in: drawn for layers of any width, where the published draw suits published widths alone
+    initialisation: Literal["published", "fan_in"] = "published"
     freeze: tuple[str, ...] = ()  # patterns of parameters that stay as they are
 
 

@@ -20,6 +20,7 @@ from scenewise.training.adapters import add_adapter
 from scenewise.training.config import Config
 from scenewise.training.config_checks import wanted_by_data
 from scenewise.training.freezing import freeze, freeze_batch_norms
+from scenewise.training.initialisation import scale_to_fan_in
 from scenewise.training.lora import add_lora
 from scenewise.training.objectives.registry import OBJECTIVES
 
@@ -91,7 +92,10 @@ def make_network(config: Config, card: Card, options: dict[str, Any]) -> Prepare
     were made; the report says which. Raises NetworkError for a checkpoint of another network.
     """
     if config.model.weights is None:
-        return Prepared(create_model(card.name, **options).train(), None)
+        fresh = create_model(card.name, **options)
+        if config.model.initialisation == "fan_in":
+            scale_to_fan_in(fresh)
+        return Prepared(fresh.train(), None)
     network, report = load_reported(str(config.model.weights), card.name, strict=False, **options)
     return Prepared(network.train(), report)
 

@@ -236,9 +236,7 @@ def test_without_a_validation_split_nothing_is_measured(folder: Path, tmp_path: 
 
 
 def test_one_batch_is_learned_by_heart(folder: Path) -> None:
-    report = overfit_batch(
-        read_config(folder / "labels.toml", ["train.epochs=20"])
-    )
+    report = overfit_batch(read_config(folder / "labels.toml", ["train.epochs=20"]))
     assert len(report.losses) == report.steps == 40
     assert report.last_loss < 0.1 * report.first_loss
 

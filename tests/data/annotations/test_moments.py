@@ -142,7 +142,9 @@ def test_dense_sets_say_what_is_wrong(tmp_path: Path, change: dict[str, Any], sa
 
 
 def test_charades_sta_cuts_at_the_end_where_it_is_known(tmp_path: Path) -> None:
-    put(tmp_path, "charades_sta_test.txt", "\ufeffAB12C 1.5 12.0##he ## waves.\r\n\r\nZZ 0 2##x\r\n")
+    put(
+        tmp_path, "charades_sta_test.txt", "\ufeffAB12C 1.5 12.0##he ## waves.\r\n\r\nZZ 0 2##x\r\n"
+    )
     bare = read_annotations("charades_sta", tmp_path, "test")
     assert bare.rows[0] == MomentRow("AB12C", "he ## waves.", (Segment(1.5, 12.0),))
     assert bare.notes == ()
