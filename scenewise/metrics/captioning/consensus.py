@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.errors import UsageError
-from scenewise.metrics.captioning.ngrams import LONGEST, Ngrams, Runs, count_ngrams
+from scenewise.metrics.captioning.ngrams import LONGEST, Ints, Ngrams, Runs, count_ngrams
 from scenewise.metrics.captioning.pairs import CaptionPairs, Scored
 from scenewise.metrics.captioning.ptb import tokenize
 
@@ -103,7 +103,7 @@ def _consensus(
     total *= factor / LONGEST
     references = slice(ngrams.videos, None)
     video = ngrams.video[references]
-    summed = np.bincount(video, total[references], minlength=ngrams.videos)
+    summed = _summed(video, total[references], ngrams.videos)
     single = summed / np.bincount(video, minlength=ngrams.videos)
     return Scored(float(single.mean()), dict(zip(pairs.ids, single.tolist(), strict=True)))
 
@@ -113,18 +113,23 @@ def _rarity(ngrams: Ngrams, n: int, frequency: DocumentFrequency | None) -> Floa
     runs = ngrams.runs[n - 1]
     if frequency is not None:
         counts = np.array([frequency.counts.get(run, 0) for run in ngrams.spelled(n)], dtype=float)
-        return np.log(float(frequency.videos)) - np.log(np.maximum(1.0, counts))
+        return _rare(frequency.videos, counts)
     kinds = max(runs.kinds, 1)
     of_references = runs.caption >= ngrams.videos
     key = ngrams.video[runs.caption[of_references]] * kinds + runs.run[of_references]
-    counts = np.bincount(np.unique(key) % kinds, minlength=runs.kinds)
-    return np.log(float(ngrams.videos)) - np.log(np.maximum(1.0, counts))
+    counts = np.bincount(np.unique(key) % kinds, minlength=runs.kinds)[: runs.kinds]
+    return _rare(ngrams.videos, counts.astype(np.float64))
+
+
+def _rare(videos: int, counts: Floats) -> Floats:
+    return np.asarray(np.log(float(videos)) - np.log(np.maximum(1.0, counts)))
 
 
 def _cosines(ngrams: Ngrams, runs: Runs, rarity: Floats, *, clipped: bool) -> Floats:
     """(S,) between each reference and the prediction of its video, over runs of n words."""
     weight = runs.count * rarity[runs.run]
-    norm = np.sqrt(np.bincount(runs.caption, weight**2, minlength=len(ngrams.video)))
+    captions = len(ngrams.video)
+    norm = np.sqrt(_summed(runs.caption, weight**2, captions))
     kinds = max(runs.kinds, 1)
     cut = int(np.searchsorted(runs.caption, ngrams.videos))
     key = ngrams.video[runs.caption] * kinds + runs.run
@@ -133,6 +138,11 @@ def _cosines(ngrams: Ngrams, runs: Runs, rarity: Floats, *, clipped: bool) -> Fl
     hit[hit] = key[:cut][found[hit]] == key[cut:][hit]
     own, theirs = weight[:cut][found[hit]], weight[cut:][hit]
     product = (np.minimum(own, theirs) if clipped else own) * theirs
-    dot = np.bincount(runs.caption[cut:][hit], product, minlength=len(ngrams.video))
+    dot = _summed(runs.caption[cut:][hit], product, captions)
     both = norm[ngrams.video] * norm
     return np.asarray(np.divide(dot, both, out=np.zeros_like(dot), where=both > 0))
+
+
+def _summed(place: Ints, weight: Floats, size: int) -> Floats:
+    """(size,) the sum of the weights at each place; floats also where there are none."""
+    return np.bincount(place, weight, minlength=size).astype(np.float64)

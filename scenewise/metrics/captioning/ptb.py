@@ -28,7 +28,7 @@ from scenewise.metrics.captioning.ptb_patterns import patterns
 from scenewise.metrics.captioning.ptb_shadow import shadow_of
 
 # what is dropped afterwards; dashes and dots are already in their one spelling
-_DROPPED = frozenset("'' ' `` ` . ? ! , : - -- ... ;".split())
+_DROPPED = frozenset(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"])
 _SPLIT = dict.fromkeys(("cannot", "gonna", "gotta", "lemme", "gimme", "wanna"), 3)
 _ENTITIES = {
     "&amp;": "&",

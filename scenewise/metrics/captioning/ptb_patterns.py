@@ -14,31 +14,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # abbreviations that keep their dot, whatever their case
-_TITLES = """adj adm adv alex asst assoc atty ave brig capt cf cie cmdr col comdr cpl dept det dr drs
-elec ens ft gen gov govs hon insp invt jos lieut lt maj messrs mlle mme mr mrs ms msgr mt natl pfc
-ph pres prof profs pvt rep reps rev sen sens sfc sgt spc st ste supt supts treas vs wm""".split()
-_TITLES_AS_WRITTEN = ["[mM]fg", "[mM]tg", r"[pP]h\.[dD]"]
+_TITLES = (
+    "adj|adm|adv|alex|asst|assoc|atty|ave|brig|capt|cf|cie|cmdr|col|comdr|cpl|dept|det|dr|"
+    "drs|elec|ens|ft|gen|gov|govs|hon|insp|invt|jos|lieut|lt|maj|messrs|mlle|mme|mr|mrs|ms|"
+    "msgr|mt|natl|pfc|ph|pres|prof|profs|pvt|rep|reps|rev|sen|sens|sfc|sgt|spc|st|ste|supt|"
+    "supts|treas|vs|wm"
+)
+_TITLES_AS_WRITTEN = r"[mM]fg|[mM]tg|[pP]h\.[dD]"
 # those that often end a sentence: they win against a longer word of up to two more characters
-_ENDINGS = """al ala apr ariz assn aug bhd bldg blvd bros calif co colo conn corp cos ct dak dec esq
-est etc ext feb fla fri ga inc ind intl jan jr jul jun kan kans ky ltd mar md mich minn mo mon mont
-neb nev nov oct okla penn plc ppte ppty pte ptes pty ptys rd rt sep sept seq sq sr sys tel tenn thu
-thurs tue tues univ va vt wed wis wisc wyo""".split()
+_ENDINGS = (
+    "al|ala|apr|ariz|assn|aug|bhd|bldg|blvd|bros|calif|co|colo|conn|corp|cos|ct|dak|dec|"
+    "esq|est|etc|ext|feb|fla|fri|ga|inc|ind|intl|jan|jr|jul|jun|kan|kans|ky|ltd|mar|md|"
+    "mich|minn|mo|mon|mont|neb|nev|nov|oct|okla|penn|plc|ppte|ppty|pte|ptes|pty|ptys|rd|rt|"
+    "sep|sept|seq|sq|sr|sys|tel|tenn|thu|thurs|tue|tues|univ|va|vt|wed|wis|wisc|wyo"
+)
 # states and the like that are words too: only with a capital
-_CAPITALISED = "ark az del ill la mass miss ore pa tex".split()
+_CAPITALISED = "ark|az|del|ill|la|mass|miss|ore|pa|tex"
 # only before a number: "no. 5" but "no."
-_NUMBERED = "art ca fig figs no nos op pp prop".split()
+_NUMBERED = "art|ca|fig|figs|no|nos|op|pp|prop"
 # an initial before one of these, capitalised, ends a sentence
-_OPENERS = """a about according additionally after an as at but earlier he her here however if in it
-last many more now once one other our she since so some such that the their then there these they
-this we what when while yet you""".split()
+_OPENERS = (
+    "a|about|according|additionally|after|an|as|at|but|earlier|he|her|here|however|if|in|"
+    "it|last|many|more|now|once|one|other|our|she|since|so|some|such|that|the|their|then|"
+    "there|these|they|this|we|what|when|while|yet|you"
+)
 
 
-def _any(words: list[str]) -> str:
-    return f"(?i:{'|'.join(words)})"
+def _any(words: str) -> str:
+    return f"(?i:{words})"
 
 
-def _capitalised(words: list[str]) -> str:
-    return "|".join(f"{word[0].upper()}(?i:{word[1:]})" for word in words)
+def _capitalised(words: str) -> str:
+    return "|".join(f"{word[0].upper()}(?i:{word[1:]})" for word in words.split("|"))
 
 
 _LETTER = "[A-Za-zé]"
@@ -120,7 +127,7 @@ def _contractions() -> list[Pattern]:
 
 
 def _words() -> list[Pattern]:
-    titles = "|".join([*_TITLES_AS_WRITTEN, _any(_TITLES)])
+    titles = f"{_TITLES_AS_WRITTEN}|{_any(_TITLES)}"
     endings = f"{_any(_ENDINGS)}|{_capitalised(_CAPITALISED)}"
     underscored = "[A-Za-z0-9é]+(?:_[A-Za-z0-9é]+)*"
     head = f"(?:{underscored}|[A-Za-z0-9][A-Za-z0-9.,]*)"
@@ -150,7 +157,8 @@ def _numbers() -> list[Pattern]:
         Pattern(r"(?:[0-9]{1,4}[- ])?[0-9]{1,4}(?:\\?/|⁄)[0-9]{1,4}"),
         # telephone numbers
         Pattern(
-            r"(?:\([0-9]{2,3}\) ?|(?:\+\+?)?(?:[0-9]{2,4}[- ])?[0-9]{2,4}[- ])[0-9]{3,4}[- ]?[0-9]{3,5}",
+            r"(?:\([0-9]{2,3}\) ?|(?:\+\+?)?(?:[0-9]{2,4}[- ])?[0-9]{2,4}[- ])"
+            "[0-9]{3,4}[- ]?[0-9]{3,5}",
             "brackets",
         ),
         Pattern(r"(?:(?:\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5}"),
