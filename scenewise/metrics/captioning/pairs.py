@@ -74,9 +74,9 @@ def _check(predictions: Mapping[str, str], references: Mapping[str, Sequence[str
 
 
 def _is_blank(references: Sequence[str]) -> bool:
-    if isinstance(references, str):
+    if isinstance(references, str) or not isinstance(references, Sequence):
         raise UsageError(
-            f"references are a list of captions for each id, not one text: {references[:40]!r}."
+            f"references are a list of captions for each id, not {str(references)[:40]!r}."
         )
     return not any(not isinstance(one, str) or one.strip() for one in references)
 

@@ -80,6 +80,12 @@ def tokenize(captions: Iterable[str]) -> list[list[str]]:
     return [_tokens_of(caption) for caption in captions]
 
 
+def forget() -> None:
+    """Empty the memory of words seen, which is bounded: for measurements."""
+    _chunk.cache_clear()
+    _stands_alone.cache_clear()
+
+
 def _tokens_of(caption: str) -> list[str]:
     plain = _PLAIN.fullmatch(caption)
     if plain is None:

@@ -120,10 +120,13 @@ def _reader(folder: Path | None) -> Any:
         ) from None
 
     class Reader(WordNetCorpusReader):  # type: ignore[misc]
-        """Debian leaves out the file of the 45 names of WordNet's fields, which synonyms do
-        not need and the reader insists on."""
+        """Of one folder, with what Debian leaves out and synonyms do not need."""
+
+        def map_wn(self, version: str = "wordnet") -> None:
+            """No map to the numbers of WordNet 3.0, which serves other languages."""
 
         def open(self, file: str) -> Any:
+            """A file; the names of the 45 fields are made up where they are missing."""
             if file == "lexnames" and not (Path(str(self.root)) / file).is_file():
                 return io.StringIO("".join(f"{n:02d}\tfield{n}\t0\n" for n in range(45)))
             return super().open(file)
@@ -131,6 +134,10 @@ def _reader(folder: Path | None) -> Any:
     places = [folder] if folder is not None else [*_nltk_folders(nltk), _DEBIAN]
     for place in places:
         if all((place / f"{kind}.noun").is_file() for kind in ("index", "data")):
+            # nltk reads below its own data folders alone; this is how a further one is named to
+            # it, and it is this one folder only
+            if not any(place.is_relative_to(root) for root in map(Path, nltk.data.path)):
+                nltk.data.path.append(str(place))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that it has no other languages
                 return Reader(str(place), None)
