@@ -92,7 +92,7 @@ def _tokens_of(caption: str) -> list[str]:
         return _scan_line(caption.translate(_BLANKS))
     words = caption.lower().replace(",", " ").split()
     if plain[1] and words:
-        words[-1:] = _chunk(words[-1])
+        words[-1:] = _chunk(caption.split()[-1])  # as written: "Ark." keeps its dot, "ark." not
     if _SPLIT.keys().isdisjoint(words):
         return words
     return [part for word in words for part in _parts(word)]
