@@ -1,8 +1,10 @@
 """What counts as one token of a caption: the patterns of the tokenizer, as a table.
 
-Found by putting some millions of strings to Stanford's PTBTokenizer (the jar inside pycocoevalcap)
-and looking at what comes out; nothing of its source is here. It knows patterns and words alone;
-how they compete, and how a token is written, is in ``ptb``.
+Each was settled by putting strings, some millions in all, to Stanford's PTBTokenizer (the jar
+inside pycocoevalcap) and looking at what comes out. Which kinds of token to ask about
+(contractions, telephone numbers, faces, addresses) was known from its published grammar; where a
+pattern accepts the same strings, it may look alike. It knows patterns and words alone; how they
+compete, and how a token is written, is in ``ptb``.
 
 The patterns read a *shadow* of the text, as long as the text, in which each letter outside ASCII
 is ``é``, each mark that joins a word is ``ʰ``, each other hyphen is ``‐`` and each character that
@@ -59,7 +61,7 @@ _VERB = "(?:[sSmMdD]|[rR][eE]|[vV][eE]|[lL][lL])"  # what follows the apostrophe
 _NOT = "[nN](?:['’`]|&apos;)[tT]"
 _NUMBER = "(?:[0-9]*(?:[.:,][0-9]+)+|[0-9]+)"
 _ACRONYM = r"[A-Za-z](?:\.[A-Za-z])+"
-_HOST = r"[^ \n`'\"|!(){}$,-_]"  # the range runs from "," to "_": digits and capitals are in it
+_HOST = r"[a-z#%&*+~\u0080-\uffff]"  # no digit, capital or hyphen, as tried one by one
 _NAMED = "[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}"
 _ADDRESS = r"[^ \n\"<>|(){}]"
 _ADDRESS_END = r"[^ \n\"<>|(){}.!?,-]"
