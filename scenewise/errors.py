@@ -13,6 +13,7 @@ It knows names and exit codes, and how to quote a foreign error; nothing of what
     ├── NetworkError                a network of the registry cannot be built, or its weights read
     │   └── UnknownNetworkError     exit code 2
     ├── DataError                   annotations or a dataset are not what they should be
+    ├── MetricError                 a program or a dictionary that a metric needs fails or is absent
     ├── TrainingError               a run of training cannot begin, go on or be resumed
     ├── ModelError                  a language model cannot be reached, or gives no answer
     └── LibraryError
@@ -81,6 +82,10 @@ class UnknownNetworkError(NetworkError):
 
 class DataError(ScenewiseError):
     """Annotations, shards or a dataset's folder are missing, damaged or of another form."""
+
+
+class MetricError(ScenewiseError):
+    """A program or a dictionary that a metric needs fails, or is not there."""
 
 
 class TrainingError(ScenewiseError):
