@@ -6,7 +6,7 @@ rank) zero, so that training begins with the network as it was. B A can be added
 costs nothing. It knows linear layers; it knows no network and no loss.
 
 The layer keeps the names ``weight`` and ``bias``, and ``layer.weight`` gives the sum with the
-update, for owners that read the weight instead of calling the layer.
+update, for owners that read the weight instead of calling the layer (TimeSformer's attention).
 Projections that are bare parameters (CLIP's ``in_proj_weight``, nn.MultiheadAttention) are refused.
 """
 
@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from einops import einsum, rearrange
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from scenewise.errors import TrainingError
 from scenewise.training.extra_files import put_in, read_extra, write_extra
@@ -91,7 +92,7 @@ class LoraLinear(nn.Linear):
     def weight(self) -> Tensor:  # type: ignore[override]
         """(out, in) with the update, for who reads it; dropout of inputs has no place in it."""
         own = self.own_weight
-        if self.merged:
+        if self.merged or isinstance(own, DTensor):  # a shard, which FSDP moves about
             return own
         if self.training and self.dropout.p:
             raise TrainingError(

@@ -37,11 +37,13 @@ from scenewise.training.distributed import (
     wrap,
 )
 from scenewise.training.learner import LOSS, Learner
+from scenewise.training.lora import add_lora
 from scenewise.training.losses import hidden_words_loss
 from scenewise.training.objective_settings import (
     ClassificationSettings,
     ContrastiveSettings,
     DistributedSettings,
+    LoraSettings,
     ObjectiveSettings,
 )
 from scenewise.training.objectives import contrastive
@@ -82,6 +84,13 @@ class Scenario:
 
 def classifier() -> nn.Module:
     return create_model("videomae_tiny", num_classes=4, num_frames=4, size=32)
+
+
+def with_lora() -> nn.Module:
+    """Its attention over time reads the weight of its layer instead of calling it."""
+    network = create_model("timesformer_tiny", num_classes=4, num_frames=4, size=32)
+    add_lora(network, LoraSettings(rank=2, parts=("q", "v"), also=("head",)))
+    return network
 
 
 def clips() -> Batch:
@@ -134,6 +143,8 @@ CONTRASTS = {
 SCENARIOS = {
     "classification": Scenario(ClassificationSettings(), classifier, clips),
     "fsdp classification": Scenario(ClassificationSettings(), classifier, clips, FSDP),
+    "lora": Scenario(ClassificationSettings(), with_lora, clips),
+    "fsdp lora": Scenario(ClassificationSettings(), with_lora, clips, FSDP),
     **CONTRASTS,
     "fsdp sigmoid": replace(CONTRASTS["sigmoid"], distributed=FSDP),
     "fsdp info_nce": replace(CONTRASTS["info_nce"], distributed=FSDP),
