@@ -46,35 +46,29 @@ def rows_of_blocks(module: nn.Module) -> list[Row]:
 
 
 def _outermost(module: nn.Module, rows: list[Row]) -> list[Row]:
-    """Of rows that lie in each other the inner one, if nearly all of the outer one is in it.
+    """Of rows that lie in each other the outer one, unless it is one of stages.
 
     So the blocks of a Swin's stages count, and not its stages; a transformer's block counts, and
     not what it is made of.
     """
     sizes = {row: sum(_size(module, name) for name in row.blocks) for row in rows}
-    left: list[Row] = []
-    for row in rows:
-        around = [other for other in rows if other is not row and _inside(row, other)]
-        within = [other for other in rows if other is not row and _inside(other, row)]
-        stages = any(
-            sizes[other] > 0.8 * sizes[row] and _kind_of_stage(row, other) for other in within
-        )
-        inner = any(
-            not (sizes[row] > 0.8 * sizes[other] and _kind_of_stage(other, row)) for other in around
-        )
-        if not stages and not inner:
-            left.append(row)
-    return left
+
+    def stages(outer: Row, inner: Row) -> bool:
+        """The inner row is longer, and nearly all of the outer one is in it."""
+        longer = len(inner.blocks) > len(outer.blocks)
+        return _inside(inner, outer) and longer and sizes[inner] > 0.8 * sizes[outer]
+
+    return [
+        row
+        for row in rows
+        if not any(stages(row, other) for other in rows)
+        and all(stages(other, row) for other in rows if _inside(row, other))
+    ]
 
 
 def _inside(row: Row, other: Row) -> bool:
     """Whether the blocks of ``row`` lie in those of ``other``."""
     return any(row.blocks[0].startswith(f"{name}.") for name in other.blocks)
-
-
-def _kind_of_stage(outer: Row, inner: Row) -> bool:
-    """Whether the inner row is longer: stages hold blocks, a block holds few of anything."""
-    return len(inner.blocks) > len(outer.blocks)
 
 
 def _size(module: nn.Module, name: str) -> int:

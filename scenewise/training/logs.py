@@ -153,12 +153,12 @@ class RunLog:
         config: Mapping[str, Any] | None = None,
     ) -> None:
         """``position`` and ``step`` are those of the checkpoint from which the run goes on."""
-        self._lines = JsonLines(folder / LOG, position)
         self._writers: list[Writer] = []
         if settings.tensorboard:
             self._writers.append(TensorBoard(folder / "tensorboard", step))
         if settings.wandb:
             self._writers.append(WeightsAndBiases(folder, settings.wandb_project, id, config or {}))
+        self._lines = JsonLines(folder / LOG, position)
 
     def write(self, kind: str, step: int, line: Mapping[str, Any]) -> None:
         """One line. Raises StorageError."""

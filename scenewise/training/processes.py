@@ -38,6 +38,12 @@ class Processes:
         dist.all_reduce(sent)
         return [float(number) for number in sent.tolist()]
 
+    def least(self, number: int | None) -> int | None:
+        """The smallest of all; None where one does not know."""
+        numbers = self.gathered(number)
+        known = [one for one in numbers if one is not None]
+        return min(known) if len(known) == len(numbers) else None
+
     def gathered(self, value: Any_) -> list[Any_]:
         """What each process has, by rank; all get it."""
         if self.world == 1:

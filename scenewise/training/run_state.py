@@ -18,6 +18,7 @@ from scenewise.training.batches import Batches, length
 from scenewise.training.best import Best
 from scenewise.training.learner import LOSS
 from scenewise.training.parameter_groups import NAME
+from scenewise.training.processes import Processes
 from scenewise.training.report import Ended, TrainReport
 from scenewise.training.settings import TrainSettings
 from scenewise.training.step import Step
@@ -48,10 +49,10 @@ class RunState:
     ended: Ended = "done"  # how, once it has
 
     @classmethod
-    def planned(cls, settings: TrainSettings, batches: Batches) -> RunState:
+    def planned(cls, settings: TrainSettings, batches: Batches, processes: Processes) -> RunState:
         """The beginning of a run."""
         batches.set_epoch(0, 0)
-        count = length(batches)
+        count = processes.least(length(batches))
         each = None if count is None else ceil(count / settings.accumulate)
         epochs = settings.epochs or (None if settings.max_steps else 1)
         limits = [settings.max_steps] if settings.max_steps else []

@@ -80,7 +80,7 @@ class Trainer:
             if settings.ema_decay is not None
             else None
         )
-        self._state = RunState.planned(settings, self._batches)
+        self._state = RunState.planned(settings, self._batches, self._processes)
         self._schedule = Schedule(
             schedule or ScheduleSettings(), self._state.steps, self._state.steps_per_epoch
         )
@@ -170,7 +170,7 @@ class Trainer:
         state = self._state
         self._epoch_chance = self._chance.state
         self._batches.set_epoch(state.epoch, state.position)
-        left = length(self._batches)
+        left = self._processes.least(length(self._batches))
         whole = None if left is None else state.position + left
         arriving = self._arriving()
         train_mode(self._module)

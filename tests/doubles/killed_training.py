@@ -78,7 +78,7 @@ def _kill_while_writing(count: int) -> None:
             os.truncate(path, path.stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    safetensors.torch.save_file = half
+    safetensors.torch.save_file = half  # type: ignore[assignment]
 
 
 def main(plans: list[tuple[str, str, list[int]]]) -> None:

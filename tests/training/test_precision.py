@@ -27,7 +27,8 @@ def test_passes_are_in_16_bits_and_weights_are_not(name: PrecisionName) -> None:
         def forward(self, model: nn.Module, batch: Batch) -> Figures:
             assert batch.features is not None
             seen.append(model(batch.features).dtype)
-            return SquaredError()(model, batch)
+            figures: Figures = SquaredError()(model, batch)
+            return figures
 
     module = Learner(network(), Looking())
     optimizer = torch.optim.SGD(module.parameters(), lr=0.01)

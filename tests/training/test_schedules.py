@@ -73,15 +73,15 @@ def test_rates_of_all_groups_follow_from_what_they_began_with() -> None:
 def test_torch_s_own_schedules_agree(name: str) -> None:
     parameter = torch.nn.Parameter(torch.ones(1))
     optimizer = torch.optim.SGD([parameter], lr=1.0)
+    schedules: Any = torch.optim.lr_scheduler
     theirs: Any = {
-        "linear": lambda: torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, total_iters=30),
-        "cosine": lambda: torch.optim.lr_scheduler.CosineAnnealingLR(
-            optimizer, T_max=30, eta_min=0.1
-        ),
-        "multi_step": lambda: torch.optim.lr_scheduler.MultiStepLR(optimizer, [10, 20], 0.1),
+        "linear": lambda: schedules.LinearLR(optimizer, 1.0, 0.1, 30),
+        "cosine": lambda: schedules.CosineAnnealingLR(optimizer, T_max=30, eta_min=0.1),
+        "multi_step": lambda: schedules.MultiStepLR(optimizer, [10, 20], 0.1),
     }[name]()
     milestones = (1.0, 2.0) if name == "multi_step" else ()
-    ours = Schedule(ScheduleSettings(name=name, end=0.1, milestones=milestones), 30, 10)  # type: ignore[arg-type]
+    how = {"name": name, "end": 0.1, "milestones": milestones}
+    ours = Schedule(ScheduleSettings.model_validate(how), 30, 10)
     for step in range(30):
         assert ours.factor(step) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-5)
         optimizer.step()

@@ -94,7 +94,7 @@ class Sometimes(Objective):
         self.unused = nn.Parameter(torch.ones(2))  # never gets a gradient
 
     def forward(self, model: nn.Module, batch: Batch) -> Figures:
-        figures = SquaredError()(model, batch)
+        figures: Figures = SquaredError()(model, batch)
         if 13 in batch.rows:
             figures[LOSS] = figures[LOSS] * float("nan")
         if 14 in batch.rows:
