@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from scenewise.media import film
 from scenewise.media.film import FilmSettings, Sound
+from scenewise.media.subtitles import read_embedded
 
 
 @given(st.integers(0, 2**16 - 1))
@@ -72,6 +73,27 @@ def test_sound_is_written(tmp_path: Path) -> None:
     film.write_film(path, film.barcode_pictures(25, 64, 48), sound=Sound(samples))
     with av.open(str(path)) as container:
         assert container.streams.audio[0].codec_context.layout.nb_channels == 2
+
+
+def test_the_container_can_be_named_where_the_suffix_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "film.part"
+    film.write_film(path, film.barcode_pictures(3, 64, 48), FilmSettings(container="mp4"))
+    with av.open(str(path)) as container:
+        assert "mp4" in container.format.name
+        assert sum(1 for _ in container.decode(video=0)) == 3
+
+
+@pytest.mark.parametrize("start", [0.0, 2.0])
+def test_texts_become_a_track_inside(tmp_path: Path, start: float) -> None:
+    path = tmp_path / "told.mp4"
+    texts = [(0.1, 0.3, "Une fenêtre."), (0.5, 0.9, "Two\nlines.")]
+    settings = FilmSettings(start_seconds=start)
+    film.write_film(path, film.barcode_pictures(25, 64, 48), settings, texts=texts)
+    (track,) = read_embedded(path)
+    found = [(cue.start, cue.end, cue.text) for cue in track.cues]
+    for (first, last, words), wanted in zip(found, texts, strict=True):
+        assert (first, last) == pytest.approx(wanted[:2], abs=2e-3)
+        assert words == wanted[2]
 
 
 def test_a_film_needs_a_frame(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -251,6 +252,11 @@ def _finished(jobs: list[_Job], workers: int) -> Iterator[_Job]:
             for future in as_completed(running):
                 future.result()
                 yield running[future]
+        except BrokenProcessPool:
+            raise StorageError(
+                f"{jobs[0].path.parent}: a process that writes films ended too early, perhaps for "
+                "want of memory; repeat the command with fewer workers, what is finished is kept."
+            ) from None
         except BaseException:
             # films that were begun are finished, no other is begun
             pool.shutdown(wait=True, cancel_futures=True)

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,18 @@ def test_a_full_disk_is_said_in_one_sentence(
     monkeypatch.setattr(files, "write_film", full)
     with pytest.raises(StorageError, match=r"w: .*No space left on device\); make room"):
         write_actions(tmp_path / "w", 3)
+
+
+def test_a_worker_that_dies_is_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dying(ProcessPoolExecutor):
+        def submit(self, *given: Any, **options: Any) -> Any:
+            return super().submit(os._exit, 1)
+
+    monkeypatch.setattr(files, "ProcessPoolExecutor", Dying)
+    with pytest.raises(StorageError, match=r"ended too early.* fewer workers"):
+        write_actions(tmp_path / "w", 3, workers=2)
 
 
 @pytest.mark.parametrize(
