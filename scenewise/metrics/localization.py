@@ -34,7 +34,9 @@ def pairwise_ious(some: npt.ArrayLike, others: npt.ArrayLike) -> Floats:
     both = np.minimum(one[..., 1], other[..., 1]) - np.maximum(one[..., 0], other[..., 0])
     both = np.maximum(both, 0.0)
     either = (one[..., 1] - one[..., 0]) + (other[..., 1] - other[..., 0]) - both
-    return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    ious = np.zeros_like(both)
+    np.divide(both, either, out=ious, where=either > 0)
+    return np.asarray(ious)
 
 
 def first_ious(predicted: Sequence[Span | None], true: Sequence[Span]) -> Floats:
