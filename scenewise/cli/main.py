@@ -26,6 +26,7 @@ from scenewise.cli import (
     demo,
     detecting,
     doctor,
+    evaluating,
     events,
     indexing,
     labelling,
@@ -101,6 +102,7 @@ app.command("backup")(managing.backup)
 app.command("cut")(managing.cut)
 app.command("doctor")(doctor.doctor)
 app.command("train")(learning.train)
+app.command("evaluate")(evaluating.evaluate)
 app.add_typer(people.app, name="people")
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)

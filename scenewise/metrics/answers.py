@@ -28,11 +28,11 @@ ACTIVITYNETQA_TYPES = (
 )
 ACTIVITYNETQA_FREE = ACTIVITYNETQA_TYPES[3:]  # questions of any kind, by kind of answer
 
-_PUNCTUATION = ";/[]\"{}()=+\\_-><@`,?!"
+_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
 _FULL_STOP = re.compile(r"\.(?!\d)")
-_NUMBERS = "zero one two three four five six seven eight nine ten".split()
-_DIGITS = {"none": "0", **{word: str(number) for number, word in enumerate(_NUMBERS)}}
+_NUMBERS = "zero one two three four five six seven eight nine ten"
+_DIGITS = {"none": "0", **{word: str(number) for number, word in enumerate(_NUMBERS.split())}}
 _ARTICLES = frozenset({"a", "an", "the"})
 
 # The published contractions in their right spelling; each is found where it lacks one apostrophe.
@@ -41,13 +41,13 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _CONTRACTIONS = """
 ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've hasn't
 haven't he'd he'd've he's how'd how'll how's isn't it'd it'd've it'll ma'am mightn't mightn't've
-might've mustn't must've needn't not've o'clock oughtn't 'ow's'at shan't she'd've should've shouldn't
-shouldn't've somebody'd've somebody'll somebody's someone'd someone'd've someone'll someone's
-something'd something'd've something'll that's there'd there'd've there're there's they'd
+might've mustn't must've needn't not've o'clock oughtn't 'ow's'at shan't she'd've should've
+shouldn't shouldn't've somebody'd've somebody'll somebody's someone'd someone'd've someone'll
+someone's something'd something'd've something'll that's there'd there'd've there're there's they'd
 they'd've they'll they're they've 'twas wasn't we'd've we've weren't what'll what're what's
 what've when's where'd where's where've who'd who'd've who'll who's who've why'll why're why's
 won't would've wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've you'll you're you've
-""".split()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,5 +144,5 @@ def _spelled_without(word: str) -> list[str]:
     return [word[:place] + word[place + 1 :] for place in places]
 
 
-_MENDED = {wrong: word for word in _CONTRACTIONS for wrong in _spelled_without(word)}
+_MENDED = {wrong: word for word in _CONTRACTIONS.split() for wrong in _spelled_without(word)}
 _MENDED["somebody'd"] = "somebodyd"  # the published list has this one the wrong way round

@@ -94,10 +94,10 @@ def mean_figures(confusion: npt.NDArray[np.int64]) -> dict[str, Mean]:
     """Means over the classes of a confusion matrix (C, C): micro, macro and weighted.
 
     Micro counts each video alike, so that with one label a video precision, recall and F1 are all
-    the accuracy; macro counts each class alike, weighted each class by its support. A class of the
-    matrix without any video counts in the macro mean with 0, as scikit-learn has it where the
-    class is named: leave it out of the matrix where it is no class of the set. All nan without
-    videos.
+    the accuracy; macro counts each class alike that some video has, weighted each class by its
+    support. A class without any video has no recall (scikit-learn says 0 and warns, and lets its
+    macro mean fall by what was given to it): it is left out, while what is given to it is missing
+    elsewhere. All nan without videos.
     """
     figures = class_figures(confusion)
     support = np.array([one.support for one in figures], dtype=np.float64)
@@ -105,10 +105,11 @@ def mean_figures(confusion: npt.NDArray[np.int64]) -> dict[str, Mean]:
         nothing = Mean(np.nan, np.nan, np.nan)
         return {"micro": nothing, "macro": nothing, "weighted": nothing}
     table = np.array([[one.precision, one.recall, one.f1] for one in figures])
+    macro = table[support > 0].mean(axis=0)
     share = float(np.trace(confusion) / support.sum())
     return {
         "micro": Mean(share, share, share),
-        "macro": Mean(*map(float, table.mean(axis=0))),
+        "macro": Mean(*map(float, macro)),
         "weighted": Mean(*map(float, np.average(table, axis=0, weights=support))),
     }
 

@@ -155,8 +155,10 @@ def _bin(probabilities: npt.NDArray[np.float64], right: Array, low: float, high:
     return Bin(low, high, len(right), float(probabilities.mean()), float(right.mean()))
 
 
-def _checked(probabilities: Array, right: Flags) -> tuple[npt.NDArray[np.float64], Array]:
-    probabilities = np.asarray(probabilities, dtype=np.float64)
+def _checked(
+    stated: Array, right: Flags
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    probabilities = np.asarray(stated, dtype=np.float64)
     outcomes = np.asarray(right, dtype=np.float64)
     if probabilities.shape != outcomes.shape:
         raise ValueError(f"{len(probabilities)} probabilities for {len(outcomes)} outcomes")
@@ -167,9 +169,7 @@ def _checked(probabilities: Array, right: Flags) -> tuple[npt.NDArray[np.float64
     return probabilities, outcomes
 
 
-def _distributions(
-    probabilities: Array, truth: npt.NDArray[np.integer]
-) -> npt.NDArray[np.float64]:
+def _distributions(probabilities: Array, truth: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
     """Rows (N, C) that sum to 1, for as many right classes (N,)."""
     table = np.asarray(probabilities, dtype=np.float64)
     if table.ndim != 2 or len(table) != len(truth):

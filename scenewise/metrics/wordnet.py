@@ -52,10 +52,10 @@ def open_wordnet(folder: Path | None = None) -> WordNet:
 
     Raises MissingExtraError where nltk or the database is not installed.
     """
-    folder = folder or Path(os.environ.get("WNSEARCHDIR") or DEBIAN)
-    if not all((folder / name).is_file() for name in _FILES):
+    base = folder or Path(os.environ.get("WNSEARCHDIR") or DEBIAN)
+    if not all((base / name).is_file() for name in _FILES):
         raise MissingExtraError(
-            f"WUPS reads WordNet, which is not in {folder}; install Debian's wordnet-base, or name "
+            f"WUPS reads WordNet, which is not in {base}; install Debian's wordnet-base, or name "
             "the folder of its files by WNSEARCHDIR."
         )
     try:
@@ -63,14 +63,15 @@ def open_wordnet(folder: Path | None = None) -> WordNet:
         from nltk.corpus.reader.wordnet import WordNetCorpusReader
     except ImportError:
         raise MissingExtraError(
-            'WUPS reads WordNet by nltk, which is not installed; run pip install "scenewise[metrics]".'
+            "WUPS reads WordNet by nltk, which is not installed; run "
+            'pip install "scenewise[metrics]".'
         ) from None
 
     class Reader(WordNetCorpusReader):  # type: ignore[misc] # nltk has no types
         """nltk's, for a folder without what nltk's own download adds to WordNet."""
 
         def open(self, file: str) -> Any:
-            if file == "lexnames" and not (folder / file).is_file():
+            if file == "lexnames" and not (base / file).is_file():
                 # names of the lexicographer files, which no similarity asks for
                 return io.StringIO("".join(f"{n:02d} file.{n} 0\n" for n in range(_NAMES)))
             return super().open(file)
@@ -78,11 +79,11 @@ def open_wordnet(folder: Path | None = None) -> WordNet:
         def map_wn(self, version: str = "wordnet") -> None:
             """Other versions and languages are not asked for."""
 
-    if str(folder) not in nltk.data.path:
-        nltk.data.path.append(str(folder))  # nltk opens files below these folders only
+    if str(base) not in nltk.data.path:
+        nltk.data.path.append(str(base))  # nltk opens files below these folders only
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there are no other languages
-        return WordNet(Reader(str(folder), None))
+        return WordNet(Reader(str(base), None))
 
 
 def wups(answer: str, truth: str, threshold: float, similarity: Similarity) -> float:
