@@ -90,7 +90,8 @@ def interpolated_average_precision(wanted: npt.NDArray[np.bool_], scores: Floats
     if len(wanted) != len(scores):
         raise ValueError(f"{len(scores)} scores for {len(wanted)} clips")
     order = np.argsort(-scores, kind="stable")
-    last = np.append(np.diff(scores[order]) != 0, True)  # of each run of equal scores
+    falling = scores[order]
+    last = np.append(falling[1:] != falling[:-1], True)  # of each run of equal scores
     found = np.cumsum(wanted[order], axis=0)[last]  # (steps, L)
     precision = found / (np.flatnonzero(last) + 1)[:, None]
     best = np.maximum.accumulate(precision[::-1], axis=0)[::-1]

@@ -44,7 +44,8 @@ def average_precision(wanted: Flags, scores: Floats) -> float:
     if not wanted.any():
         return math.nan
     order = np.argsort(-scores, kind="stable")
-    last = np.append(np.diff(scores[order]) != 0, True)  # of each run of equal scores
+    falling = scores[order]
+    last = np.append(falling[1:] != falling[:-1], True)  # of each run of equal scores
     found = np.cumsum(wanted[order])[last]
     precision = found / (np.flatnonzero(last) + 1)
     return float((np.diff(found, prepend=0) * precision).sum() / found[-1])

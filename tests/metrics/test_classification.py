@@ -141,7 +141,7 @@ def test_the_numbers_of_classes_change_nothing() -> None:
 def test_views_of_one_video_are_averaged() -> None:
     names, scores = mean_views(np.array([[1.0, 0], [0, 1], [0.5, 0.1]]), np.array([7, 3, 7]))
     assert names.tolist() == [3, 7]
-    np.testing.assert_allclose(scores, [[0, 1], [0.75, 0.05]])
+    assert scores == pytest.approx(np.array([[0, 1], [0.75, 0.05]]))
 
 
 def test_one_view_each_is_itself() -> None:

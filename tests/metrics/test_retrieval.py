@@ -164,7 +164,7 @@ def test_perfect_similarities_rank_all_first_and_random_ones_are_about_chance() 
 
 
 def test_recall_never_falls_with_k() -> None:
-    ranks = np.random.default_rng(7).integers(1, 60, 200)
+    ranks = np.random.default_rng(7).integers(1, 60, 200).astype(np.float64)
     values = list(rank_figures(ranks, range(1, 61)).recall.values())
     assert values == sorted(values)
     assert values[-1] == 1
