@@ -61,6 +61,12 @@ def evaluate(
         bool,
         typer.Option("--average-views", help="labels: rows of one id are views of one video."),
     ] = False,
+    meteor: Annotated[
+        bool,
+        typer.Option(
+            "--meteor/--no-meteor", help="captions: with METEOR (the default), which needs Java."
+        ),
+    ] = True,
     wups: Annotated[
         bool, typer.Option("--wups", help="questions: also WUPS, which needs WordNet.")
     ] = False,
@@ -109,6 +115,7 @@ def evaluate(
     given = {
         "--dual-softmax": (dual_softmax, "retrieval"),
         "--average-views": (average_views, "labels"),
+        "--no-meteor": (not meteor, "captions"),
         "--wups": (wups, "questions"),
         "--sentences": (sentences, "questions"),
         "--judge": (judge is not None, "questions"),
@@ -134,7 +141,7 @@ def evaluate(
     model = _open_judge(judge, model_url)
     try:
         questions = QuestionOptions(wups, sentences, _asker(model), looked_at)
-        options = Options(allow_missing, dual_softmax, average_views, questions)
+        options = Options(allow_missing, dual_softmax, average_views, meteor, questions)
         evaluation = run(task, predictions, files, options)
     finally:
         if model is not None:

@@ -16,29 +16,34 @@ from scenewise.metrics.evaluation.result import Evaluation, meet
 
 IDS = ("image_id", "video_id", "video", "id")
 VALUES = ("captions", "caption", "text")
-OF_ANSWERS = ("BLEU", "ROUGE-L")  # that say something of free answers
+_NOT_OF_ANSWERS = ("meteor", "cider", "cider_d")  # which say little of answers of a few words
 
 
-def evaluate_captions(predictions: Path, references: Path, *, allow_missing: bool) -> Evaluation:
-    """One sentence for each id against all sentences of the references; a missing one is empty."""
+def evaluate_captions(
+    predictions: Path, references: Path, *, allow_missing: bool, without: Sequence[str] = ()
+) -> Evaluation:
+    """One sentence for each id against all sentences of the references; a missing one is empty.
+
+    ``without`` names measures that are left out, such as METEOR, whose program needs Java.
+    """
     wanted: dict[str, list[str]] = {}
     for entry in read_entries(references, IDS, VALUES):
         wanted.setdefault(entry.id, []).extend(_sentences(entry))
     given = one_each(read_entries(predictions, IDS, VALUES))
     met = meet(wanted, given, allow_missing=allow_missing)
     candidates = {name: _one(given[name]) if name in given else "" for name in wanted}
-    return Evaluation("captions", len(wanted), sentence_figures(candidates, wanted), met)
+    figures = sentence_figures(candidates, wanted, without)
+    return Evaluation("captions", len(wanted), figures, met)
 
 
 def sentence_figures(
     candidates: Mapping[str, str],
     references: Mapping[str, Sequence[str]],
-    measures: Sequence[str] | None = None,
+    without: Sequence[str] = _NOT_OF_ANSWERS,
 ) -> dict[str, Any]:
-    """Figures of the whole set by name, of the measures that are named or of all there are."""
+    """Figures of the whole set by name; what is not left out by name is BLEU and ROUGE-L."""
     captioning = import_module("scenewise.metrics.captioning")
-    shape: dict[str, Any] = captioning.evaluate(candidates, references, measures).to_dict()
-    return shape
+    return dict(captioning.evaluate(candidates, references, without=without))
 
 
 def _sentences(entry: Entry) -> list[str]:

@@ -23,7 +23,7 @@ from scenewise.metrics.answers import (
     shares_by_kind,
     vqa_accuracy,
 )
-from scenewise.metrics.evaluation.captions import OF_ANSWERS, sentence_figures
+from scenewise.metrics.evaluation.captions import sentence_figures
 from scenewise.metrics.evaluation.files import Entry, one_each, read_entries, text_of
 from scenewise.metrics.evaluation.result import Evaluation, meet, named
 from scenewise.metrics.judge import ASPECTS, Judge, JudgedItem, judge_answers, judge_prompt
@@ -83,9 +83,7 @@ def evaluate_questions(
         figures["WUPS"] = _wups(pairs)
     if options.sentences:
         candidates = {q.id: t or "" for q, t in pairs}
-        figures["sentences"] = sentence_figures(
-            candidates, {q.id: q.truths for q in questions}, OF_ANSWERS
-        )
+        figures["sentences"] = sentence_figures(candidates, {q.id: q.truths for q in questions})
     if options.judge is not None:
         figures["judge"] = _judged(pairs, given, options.judge, options.aspects)
     return Evaluation("questions", len(questions), figures, met, _unjudged(figures))

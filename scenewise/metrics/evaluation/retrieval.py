@@ -169,6 +169,8 @@ def _of_lists(predictions: Path, references: Path, *, allow_missing: bool) -> Ev
     """Ranks from lists of ids, best first; a list that ends too early did not find it."""
     belonging = _belonging(references)
     document = read_document(predictions)
+    if not document:
+        raise DataError(f"{predictions} holds nothing; give a ranked list for each text.")
     both = isinstance(document, dict) and set(document) <= set(DIRECTIONS)
     lists = document if both else {"text_to_video": document}
     figures: dict[str, Any] = {}

@@ -29,6 +29,7 @@ class Options:
     allow_missing: bool = False  # what has no prediction counts as wrong, instead of an error
     dual_softmax: bool = False  # of retrieval
     average_views: bool = False  # of labels
+    meteor: bool = True  # of captions; its program needs Java
     questions: QuestionOptions = field(default_factory=QuestionOptions)
 
 
@@ -59,10 +60,12 @@ def evaluate(
         return evaluate_labels(
             predictions, right, allow_missing=allow, average_views=options.average_views
         )
+    if task == "captions":
+        without = () if options.meteor else ("meteor",)
+        return evaluate_captions(predictions, right, allow_missing=allow, without=without)
     function = {
         "moments": evaluate_moments,
         "highlights": evaluate_highlights,
-        "captions": evaluate_captions,
         "choices": evaluate_choices,
     }[task]
     return function(predictions, right, allow_missing=allow)

@@ -360,6 +360,66 @@ def test_a_judge_needs_the_text_of_the_questions(write: Files) -> None:
     assert found["judge"]["detail"]["mean"] == 5
 
 
+# ---- captions
+
+REFERENCES = {"1": ["a cat sleeps", "a sleeping cat"], "2": ["two dogs run in the snow"]}
+WITH_CAPTIONING = "captioning is not there: its figures were not tested"
+
+
+def test_captions_in_every_shape(write: Files) -> None:
+    pytest.importorskip("scenewise.metrics.captioning", reason=WITH_CAPTIONING)
+    found = {"1": "a cat sleeps", "2": "two dogs run in the snow"}
+    coco = [{"image_id": int(name), "caption": text} for name, text in found.items()]
+    lines = "".join(f"{name}\t{text}\n" for name, text in found.items())
+    rows = [(name, text) for name, texts in REFERENCES.items() for text in texts]
+    truths = [
+        write("r.json", REFERENCES),
+        write("r.txt", "".join(f"{name}\t{text}\n" for name, text in rows)),
+        write("c.json", {"annotations": [{"image_id": n, "caption": text} for n, text in rows]}),
+    ]
+    expected = {"bleu1": pytest.approx(1), "bleu4": pytest.approx(1), "rouge_l": pytest.approx(1)}
+    for predictions in (write("p.json", found), write("k.json", coco), write("p.txt", lines)):
+        for truth in truths:
+            shape = figures("captions", predictions, truth, meteor=False)
+            assert {name: shape[name] for name in expected} == expected
+            assert "meteor" not in shape
+
+
+def test_a_missing_caption_is_an_empty_one(write: Files) -> None:
+    pytest.importorskip("scenewise.metrics.captioning", reason=WITH_CAPTIONING)
+    files = write("p.json", {"2": "two dogs run in the snow"}), write("r.json", REFERENCES)
+    with pytest.raises(DataError, match="1 of 2 references have no prediction"):
+        evaluate("captions", files[0], [files[1]], Options(meteor=False))
+    found = figures("captions", *files, allow_missing=True, meteor=False)
+    assert found["rouge_l"] == pytest.approx(0.5)
+
+
+def test_sentences_of_answers(write: Files) -> None:
+    pytest.importorskip("scenewise.metrics.captioning", reason=WITH_CAPTIONING)
+    found = figures(
+        "questions",
+        write("p.json", {"1": "to the door", "2": "yes"}),
+        write("r.json", {"1": "to the door", "2": "no"}),
+        questions=QuestionOptions(sentences=True),
+    )
+    assert found["sentences"]["rouge_l"] == pytest.approx(0.5)
+    assert found["sentences"]["bleu1"] == pytest.approx(3 / 4)
+    assert {"cider", "meteor"}.isdisjoint(found["sentences"])
+
+
+@pytest.mark.parametrize(
+    ("found", "truth", "message"),
+    [
+        ({"1": ["a", "b"]}, {"1": "a"}, "has 2 captions; one is judged"),
+        ({"1": "a"}, {"1": []}, "has no sentence"),
+        ({"1": {"x": "a"}}, {"1": "a"}, "a sentence must be a text, got an object"),
+    ],
+)
+def test_captions_that_are_none(write: Files, found: Any, truth: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        evaluate("captions", write("p.json", found), [write("r.json", truth)])
+
+
 # ---- choices
 
 
