@@ -122,9 +122,7 @@ def evaluate(
         "--aspects": (aspects is not None, "questions"),
         "--show-prompts": (show_prompts, "questions"),
     }
-    for option, (is_given, wanted) in given.items():
-        if is_given and task != wanted:
-            raise UsageError(f"{option} belongs to --task {wanted}, not to {task}.")
+    _refuse_foreign(task, given)
     looked_at = _aspects(aspects)
     if (aspects is not None or model_url is not None) and judge is None and not show_prompts:
         raise UsageError("--aspects and --model-url are about a judge: name one with --judge.")
@@ -132,11 +130,7 @@ def evaluate(
     if show_prompts:
         if not files:
             raise UsageError("--show-prompts needs --references, the files of the questions.")
-        prompts = judge_prompts(predictions, files, looked_at)
-        if json:
-            out.document({"prompts": prompts})
-        else:
-            out.result("\n\n".join(prompts))
+        _print_prompts(out, judge_prompts(predictions, files, looked_at))
         return
     model = _open_judge(judge, model_url)
     try:
@@ -147,6 +141,13 @@ def evaluate(
         if model is not None:
             model.close()
     _print(out, evaluation)
+
+
+def _refuse_foreign(task: str, given: dict[str, tuple[bool, str]]) -> None:
+    """Raise UsageError for an option that another task has: it would be ignored."""
+    for option, (is_given, wanted) in given.items():
+        if is_given and task != wanted:
+            raise UsageError(f"{option} belongs to --task {wanted}, not to {task}.")
 
 
 def _aspects(text: str | None) -> tuple[str, ...]:
@@ -172,6 +173,13 @@ def _asker(model: VideoLanguageModel | None) -> Judge | None:
     if model is None:
         return None
     return lambda prompt: model.reply(prompt, ())
+
+
+def _print_prompts(out: Output, prompts: list[str]) -> None:
+    if out.json:
+        out.document({"prompts": prompts})
+    else:
+        out.result("\n\n".join(prompts))
 
 
 def _print(out: Output, evaluation: Evaluation) -> None:
