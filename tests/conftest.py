@@ -66,12 +66,19 @@ def private_home(
 
 @pytest.fixture(autouse=True)
 def _logger_as_it_was() -> Iterator[None]:
-    """A command sets the program's logger up for a terminal; the next test knows nothing of it."""
+    """A command sets the program's logger up for a terminal; the next test knows nothing of it.
+
+    Also before a test: a fixture of its module may have run a command already.
+    """
     logger = logging.getLogger("scenewise")
-    before = list(logger.handlers), logger.propagate, logger.level
+    _forget_handlers(logger)
     yield
-    logger.handlers[:], logger.propagate = before[0], before[1]
-    logger.setLevel(before[2])
+    _forget_handlers(logger)
+
+
+def _forget_handlers(logger: logging.Logger) -> None:
+    logger.handlers[:], logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
 
 
 def _leave_home(monkeypatch: pytest.MonkeyPatch, home: Path, prepared_cache: Path) -> None:

@@ -26,6 +26,7 @@ from scenewise.cli import (
     demo,
     detecting,
     doctor,
+    evaluating,
     events,
     indexing,
     labelling,
@@ -103,8 +104,12 @@ app.command("backup")(managing.backup)
 app.command("cut")(managing.cut)
 app.command("doctor")(doctor.doctor)
 app.command("train")(learning.train)
+<<<<<<< HEAD
 app.command("synthesize")(synthesizing.synthesize)
 app.command("pairs")(pairing.pairs)
+=======
+app.command("evaluate")(evaluating.evaluate)
+>>>>>>> room-metrics
 app.add_typer(people.app, name="people")
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)

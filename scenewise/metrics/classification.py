@@ -1,6 +1,7 @@
 """How well labels or numbers are predicted: accuracy, precision, recall, confusion, error.
 
-Pure functions on arrays, without random state of their own.
+Pure functions on arrays, without random state of their own. Of videos that show several things at
+once ``multi_label`` tells; whether stated probabilities are honest, ``reliability`` does.
 """
 
 from __future__ import annotations
@@ -74,6 +75,70 @@ def class_figures(confusion: npt.NDArray[np.int64]) -> tuple[ClassFigures, ...]:
         ClassFigures(float(precision[c]), float(recall[c]), float(2 * right[c] / both[c]), int(n))
         for c, n in enumerate(support)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Precision, recall and F1 over all classes, by one way to weigh them."""
+
+    precision: float
+    recall: float
+    f1: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape."""
+        return asdict(self)
+
+
+def mean_figures(confusion: npt.NDArray[np.int64]) -> dict[str, Mean]:
+    """Means over the classes of a confusion matrix (C, C): micro, macro and weighted.
+
+    Micro counts each video alike, so that with one label a video precision, recall and F1 are all
+    the accuracy; macro counts each class alike that some video has, weighted each class by its
+    support. A class without any video has no recall (scikit-learn says 0 and warns, and lets its
+    macro mean fall by what was given to it): it is left out, while what is given to it is missing
+    elsewhere. All nan without videos.
+    """
+    figures = class_figures(confusion)
+    support = np.array([one.support for one in figures], dtype=np.float64)
+    if not support.sum():
+        nothing = Mean(np.nan, np.nan, np.nan)
+        return {"micro": nothing, "macro": nothing, "weighted": nothing}
+    table = np.array([[one.precision, one.recall, one.f1] for one in figures])
+    macro = table[support > 0].mean(axis=0)
+    share = float(np.trace(confusion) / support.sum())
+    return {
+        "micro": Mean(share, share, share),
+        "macro": Mean(*map(float, macro)),
+        "weighted": Mean(*map(float, np.average(table, axis=0, weights=support))),
+    }
+
+
+def mean_class_accuracy(confusion: npt.NDArray[np.int64]) -> float:
+    """The mean recall over the classes (C, C) that occur; nan without any.
+
+    scikit-learn calls it balanced accuracy. Classes without a video are left out: their recall is
+    0 by 0, and no answer could be right.
+    """
+    recalls = [one.recall for one in class_figures(confusion) if one.support]
+    return float(np.mean(recalls)) if recalls else np.nan
+
+
+def mean_views(
+    scores: Floats, groups: npt.NDArray[np.integer]
+) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.float64]]:
+    """Group numbers (G,) in rising order, and the mean scores (G, C) of the views of each.
+
+    ``scores`` (N, C) are those of clips and crops, ``groups`` (N,) say of which video. The mean is
+    that of what is given: of probabilities, as video networks are published (10 clips of 3 crops
+    and the like, to be said with the figure), or of logits.
+    """
+    scores, groups = np.asarray(scores, dtype=np.float64), np.asarray(groups)
+    _check(groups, scores)
+    names, place = np.unique(groups, return_inverse=True)
+    total = np.zeros((len(names), scores.shape[1]))
+    np.add.at(total, place, scores)
+    return names, total / np.bincount(place, minlength=len(names))[:, None]
 
 
 def macro_f1(figures: tuple[ClassFigures, ...]) -> float:

@@ -1,0 +1,1 @@
+"""From files of predictions and references to figures: what ``scenewise evaluate`` does."""

@@ -1,0 +1,114 @@
+"""How near two answers are in meaning: WUPS, by the senses of nouns in WordNet.
+
+Malinowski and Fritz, "A Multi-World Approach to Question Answering about Real-World Scenes based on
+Uncertain Input", 2014, with the similarity of Wu and Palmer, 1994. nltk reads WordNet 3.0 and knows
+that similarity; this module knows where Debian keeps the database, and answers of several items.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from scenewise.errors import MissingExtraError
+
+THRESHOLDS = (0.9, 0.0)  # that tables report: WUPS@0.9 and WUPS@0.0
+FAR = 0.1  # what a similarity below the threshold is multiplied by
+DEBIAN = Path("/usr/share/wordnet")
+_FILES = ("index.noun", "data.noun", "noun.exc", "index.verb", "data.verb")
+_NAMES = 45  # of WordNet's lexicographer files
+
+Similarity = Callable[[str, str], float]
+
+
+class WordNet:
+    """Similarity of words by their senses as nouns."""
+
+    def __init__(self, reader: Any) -> None:
+        """``reader`` is nltk's ``WordNetCorpusReader``, or what has its ``synsets``."""
+        self._reader = reader
+        self.similarity: Similarity = lru_cache(maxsize=1 << 17)(self._similarity)
+
+    def senses(self, word: str) -> list[Any]:
+        """The senses of a noun, of a compound one as well; none for what WordNet does not know."""
+        lemma = "_".join(word.split())
+        return list(self._reader.synsets(lemma, pos="n")) if lemma else []
+
+    def _similarity(self, one: str, other: str) -> float:
+        """1 for equal words, else the best similarity of a sense of each; 0 without senses."""
+        if one == other:
+            return 1.0
+        pairs = ((mine, its) for mine in self.senses(one) for its in self.senses(other))
+        return max((mine.wup_similarity(its) or 0.0 for mine, its in pairs), default=0.0)
+
+
+def open_wordnet(folder: Path | None = None) -> WordNet:
+    """WordNet from a folder: that of ``WNSEARCHDIR``, else Debian's.
+
+    Raises MissingExtraError where nltk or the database is not installed.
+    """
+    base = folder or Path(os.environ.get("WNSEARCHDIR") or DEBIAN)
+    if not all((base / name).is_file() for name in _FILES):
+        raise MissingExtraError(
+            f"WUPS reads WordNet, which is not in {base}; install Debian's wordnet-base, or name "
+            "the folder of its files by WNSEARCHDIR."
+        )
+    try:
+        import nltk.data
+        from nltk.corpus.reader.wordnet import WordNetCorpusReader
+    except ImportError:
+        raise MissingExtraError(
+            "WUPS reads WordNet by nltk, which is not installed; run "
+            'pip install "scenewise[metrics]".'
+        ) from None
+
+    class Reader(WordNetCorpusReader):  # type: ignore[misc] # nltk has no types
+        """nltk's, for a folder without what nltk's own download adds to WordNet."""
+
+        def open(self, file: str) -> Any:
+            if file == "lexnames" and not (base / file).is_file():
+                # names of the lexicographer files, which no similarity asks for
+                return io.StringIO("".join(f"{n:02d} file.{n} 0\n" for n in range(_NAMES)))
+            return super().open(file)
+
+        def map_wn(self, version: str = "wordnet") -> None:
+            """Other versions and languages are not asked for."""
+
+    if str(base) not in nltk.data.path:
+        nltk.data.path.append(str(base))  # nltk opens files below these folders only
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there are no other languages
+        return WordNet(Reader(str(base), None))
+
+
+def wups(answer: str, truth: str, threshold: float, similarity: Similarity) -> float:
+    """WUPS of one answer, from 0 to 1; of many the mean is reported.
+
+    Answers are sets of items between commas, as in the authors' script, and an item may be a
+    compound. Each item's best similarity to the other side is multiplied up, and the worse side
+    counts: too few items lose as too many do. What lies below the threshold is worth a tenth.
+    """
+    mine, its = _items(answer), _items(truth)
+    return min(
+        _membership(mine, its, threshold, similarity),
+        _membership(its, mine, threshold, similarity),
+    )
+
+
+def _membership(
+    items: Sequence[str], others: Sequence[str], threshold: float, similarity: Similarity
+) -> float:
+    product = 1.0
+    for item in items:
+        near = (similarity(item, other) for other in others)
+        product *= max(value if value >= threshold else FAR * value for value in near)
+    return product
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",")]
