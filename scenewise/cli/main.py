@@ -104,12 +104,9 @@ app.command("backup")(managing.backup)
 app.command("cut")(managing.cut)
 app.command("doctor")(doctor.doctor)
 app.command("train")(learning.train)
-<<<<<<< HEAD
 app.command("synthesize")(synthesizing.synthesize)
 app.command("pairs")(pairing.pairs)
-=======
 app.command("evaluate")(evaluating.evaluate)
->>>>>>> room-metrics
 app.add_typer(people.app, name="people")
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)

@@ -11,11 +11,11 @@ import io
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from scenewise.errors import MissingExtraError
+from scenewise.errors import MetricError, MissingExtraError
 
 THRESHOLDS = (0.9, 0.0)  # that tables report: WUPS@0.9 and WUPS@0.0
 FAR = 0.1  # what a similarity below the threshold is multiplied by
@@ -48,42 +48,59 @@ class WordNet:
 
 
 def open_wordnet(folder: Path | None = None) -> WordNet:
-    """WordNet from a folder: that of ``WNSEARCHDIR``, else Debian's.
+    """WordNet, where ``read_wordnet`` finds it, and with what that raises."""
+    return WordNet(read_wordnet(folder))
 
-    Raises MissingExtraError where nltk or the database is not installed.
+
+@cache
+def read_wordnet(folder: Path | None = None) -> Any:
+    """nltk's reader of WordNet; some seconds of reading, once.
+
+    ``folder`` None takes that of ``WNSEARCHDIR``, nltk's own data, else Debian's. Raises
+    MissingExtraError without nltk, MetricError where there is no WordNet.
     """
-    base = folder or Path(os.environ.get("WNSEARCHDIR") or DEBIAN)
-    if not all((base / name).is_file() for name in _FILES):
-        raise MissingExtraError(
-            f"WUPS reads WordNet, which is not in {base}; install Debian's wordnet-base, or name "
-            "the folder of its files by WNSEARCHDIR."
-        )
     try:
         import nltk.data
         from nltk.corpus.reader.wordnet import WordNetCorpusReader
     except ImportError:
         raise MissingExtraError(
-            "WUPS reads WordNet by nltk, which is not installed; run "
-            'pip install "scenewise[metrics]".'
+            'WordNet is read by nltk, which is not installed; run pip install "scenewise[metrics]".'
         ) from None
 
     class Reader(WordNetCorpusReader):  # type: ignore[misc] # nltk has no types
         """nltk's, for a folder without what nltk's own download adds to WordNet."""
 
         def open(self, file: str) -> Any:
-            if file == "lexnames" and not (base / file).is_file():
-                # names of the lexicographer files, which no similarity asks for
-                return io.StringIO("".join(f"{n:02d} file.{n} 0\n" for n in range(_NAMES)))
+            if file == "lexnames" and not (Path(str(self.root)) / file).is_file():
+                # names of the lexicographer files, which nothing here asks for
+                return io.StringIO("".join(f"{n:02d}\tfile.{n}\t0\n" for n in range(_NAMES)))
             return super().open(file)
 
         def map_wn(self, version: str = "wordnet") -> None:
             """Other versions and languages are not asked for."""
 
-    if str(base) not in nltk.data.path:
-        nltk.data.path.append(str(base))  # nltk opens files below these folders only
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that there are no other languages
-        return WordNet(Reader(str(base), None))
+    places = [folder] if folder is not None else _places(nltk.data.path)
+    for place in places:
+        if all((place / name).is_file() for name in _FILES):
+            # nltk opens files below its own folders only; this names one more, for the process
+            if not any(place.is_relative_to(root) for root in map(Path, nltk.data.path)):
+                nltk.data.path.append(str(place))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that there are no other languages
+                return Reader(str(place), None)
+    raise MetricError(
+        f"there is no WordNet in {' or '.join(map(str, places))}; install it (on Debian: apt "
+        "install wordnet-base), or name the folder of its files by WNSEARCHDIR."
+    )
+
+
+def _places(roots: Sequence[str]) -> list[Path]:
+    named = os.environ.get("WNSEARCHDIR")
+    if named:
+        return [Path(named)]
+    versions = ("wordnet", "wordnet31", "wordnet2021")
+    own = [Path(root) / "corpora" / version for root in roots for version in versions]
+    return [*(place for place in own if place.is_dir()), DEBIAN]
 
 
 def wups(answer: str, truth: str, threshold: float, similarity: Similarity) -> float:

@@ -8,20 +8,16 @@ to read one out of a caption.
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from scenewise.errors import MetricError, MissingExtraError, UsageError
+from scenewise.errors import UsageError
+from scenewise.metrics.wordnet import read_wordnet
 
 Tuple = tuple[str, ...]
 Synonymous = Callable[[str, str], bool]
-
-_DEBIAN = Path("/usr/share/wordnet")  # of Debian's wordnet-base
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,63 +91,12 @@ def _matched(partners: list[list[int]]) -> int:
 def wordnet_synonyms(folder: Path | None = None) -> Synonymous:
     """Whether two words share a sense in WordNet, in any of their inflected forms.
 
-    ``folder`` None takes nltk's own data, else Debian's /usr/share/wordnet. Raises
-    MissingExtraError without nltk, MetricError where there is no WordNet.
+    ``folder`` as ``read_wordnet`` takes it, with what that raises.
     """
-    reader = _reader(folder)
+    reader = read_wordnet(folder)
 
     @cache
     def senses(word: str) -> frozenset[str]:
         return frozenset(one.name() for one in reader.synsets(word.replace(" ", "_")))
 
     return lambda one, other: not senses(one).isdisjoint(senses(other))
-
-
-@cache
-def _reader(folder: Path | None) -> Any:
-    """nltk's reader; some seconds of reading, once."""
-    try:
-        import nltk
-        from nltk.corpus.reader.wordnet import WordNetCorpusReader
-    except ImportError:
-        raise MissingExtraError(
-            "synonyms are looked up in WordNet by nltk, which is not installed; run "
-            'pip install "scenewise[metrics]".'
-        ) from None
-
-    class Reader(WordNetCorpusReader):  # type: ignore[misc]
-        """Of one folder, with what Debian leaves out and synonyms do not need."""
-
-        def map_wn(self, version: str = "wordnet") -> None:
-            """No map to the numbers of WordNet 3.0, which serves other languages."""
-
-        def open(self, file: str) -> Any:
-            """A file; the names of the 45 fields are made up where they are missing."""
-            if file == "lexnames" and not (Path(str(self.root)) / file).is_file():
-                return io.StringIO("".join(f"{n:02d}\tfield{n}\t0\n" for n in range(45)))
-            return super().open(file)
-
-    places = [folder] if folder is not None else [*_nltk_folders(nltk), _DEBIAN]
-    for place in places:
-        if all((place / f"{kind}.noun").is_file() for kind in ("index", "data")):
-            # nltk reads below its own data folders alone; this is how a further one is named to
-            # it, and it is this one folder only
-            if not any(place.is_relative_to(root) for root in map(Path, nltk.data.path)):
-                nltk.data.path.append(str(place))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that it has no other languages
-                return Reader(str(place), None)
-    raise MetricError(
-        f"there is no WordNet in {' or '.join(map(str, places))}; install it (on Debian: apt "
-        "install wordnet-base) or name the folder that holds index.noun and data.noun."
-    )
-
-
-def _nltk_folders(nltk: Any) -> list[Path]:
-    """Where the user's nltk data may hold WordNet, unpacked."""
-    return [
-        found
-        for root in nltk.data.path
-        for version in ("wordnet", "wordnet31", "wordnet2021")
-        if (found := Path(root) / "corpora" / version).is_dir()
-    ]

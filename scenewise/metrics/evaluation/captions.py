@@ -6,11 +6,11 @@ It knows shapes of files: ``{id: text}``, COCO's lists, and lines of id and text
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from scenewise.errors import DataError
+from scenewise.metrics import captioning
 from scenewise.metrics.evaluation.files import Entry, one_each, read_entries, text_of
 from scenewise.metrics.evaluation.result import Evaluation, meet
 
@@ -42,8 +42,7 @@ def sentence_figures(
     without: Sequence[str] = _NOT_OF_ANSWERS,
 ) -> dict[str, Any]:
     """Figures of the whole set by name; what is not left out by name is BLEU and ROUGE-L."""
-    captioning = import_module("scenewise.metrics.captioning")
-    return dict(captioning.evaluate(candidates, references, without=without))
+    return captioning.evaluate(candidates, references, without=without)
 
 
 def _sentences(entry: Entry) -> list[str]:

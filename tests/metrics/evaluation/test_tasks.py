@@ -363,11 +363,9 @@ def test_a_judge_needs_the_text_of_the_questions(write: Files) -> None:
 # ---- captions
 
 REFERENCES = {"1": ["a cat sleeps", "a sleeping cat"], "2": ["two dogs run in the snow"]}
-WITH_CAPTIONING = "captioning is not there: its figures were not tested"
 
 
 def test_captions_in_every_shape(write: Files) -> None:
-    pytest.importorskip("scenewise.metrics.captioning", reason=WITH_CAPTIONING)
     found = {"1": "a cat sleeps", "2": "two dogs run in the snow"}
     coco = [{"image_id": int(name), "caption": text} for name, text in found.items()]
     lines = "".join(f"{name}\t{text}\n" for name, text in found.items())
@@ -386,7 +384,6 @@ def test_captions_in_every_shape(write: Files) -> None:
 
 
 def test_a_missing_caption_is_an_empty_one(write: Files) -> None:
-    pytest.importorskip("scenewise.metrics.captioning", reason=WITH_CAPTIONING)
     files = write("p.json", {"2": "two dogs run in the snow"}), write("r.json", REFERENCES)
     with pytest.raises(DataError, match="1 of 2 references have no prediction"):
         evaluate("captions", files[0], [files[1]], Options(meteor=False))
@@ -395,7 +392,6 @@ def test_a_missing_caption_is_an_empty_one(write: Files) -> None:
 
 
 def test_sentences_of_answers(write: Files) -> None:
-    pytest.importorskip("scenewise.metrics.captioning", reason=WITH_CAPTIONING)
     found = figures(
         "questions",
         write("p.json", {"1": "to the door", "2": "yes"}),
