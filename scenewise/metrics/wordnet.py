@@ -52,26 +52,38 @@ def open_wordnet(folder: Path | None = None) -> WordNet:
     return WordNet(read_wordnet(folder))
 
 
-@cache
 def read_wordnet(folder: Path | None = None) -> Any:
-    """nltk's reader of WordNet; some seconds of reading, once.
+    """nltk's reader of WordNet; some seconds of reading, once for a folder.
 
     ``folder`` None takes that of ``WNSEARCHDIR``, nltk's own data, else Debian's. Raises
     MissingExtraError without nltk, MetricError where there is no WordNet.
     """
     try:
         import nltk.data
-        from nltk.corpus.reader.wordnet import WordNetCorpusReader
     except ImportError:
         raise MissingExtraError(
             'WordNet is read by nltk, which is not installed; run pip install "scenewise[metrics]".'
         ) from None
+    places = [folder] if folder is not None else _places(nltk.data.path)
+    for place in places:
+        if all((place / name).is_file() for name in _FILES):
+            return _reader(place)
+    raise MetricError(
+        f"there is no WordNet in {' or '.join(map(str, places))}; install it (on Debian: apt "
+        "install wordnet-base), or name the folder of its files by WNSEARCHDIR."
+    )
+
+
+@cache
+def _reader(place: Path) -> Any:
+    import nltk.data
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
     class Reader(WordNetCorpusReader):  # type: ignore[misc] # nltk has no types
         """nltk's, for a folder without what nltk's own download adds to WordNet."""
 
         def open(self, file: str) -> Any:
-            if file == "lexnames" and not (Path(str(self.root)) / file).is_file():
+            if file == "lexnames" and not (place / file).is_file():
                 # names of the lexicographer files, which nothing here asks for
                 return io.StringIO("".join(f"{n:02d}\tfile.{n}\t0\n" for n in range(_NAMES)))
             return super().open(file)
@@ -79,19 +91,12 @@ def read_wordnet(folder: Path | None = None) -> Any:
         def map_wn(self, version: str = "wordnet") -> None:
             """Other versions and languages are not asked for."""
 
-    places = [folder] if folder is not None else _places(nltk.data.path)
-    for place in places:
-        if all((place / name).is_file() for name in _FILES):
-            # nltk opens files below its own folders only; this names one more, for the process
-            if not any(place.is_relative_to(root) for root in map(Path, nltk.data.path)):
-                nltk.data.path.append(str(place))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that there are no other languages
-                return Reader(str(place), None)
-    raise MetricError(
-        f"there is no WordNet in {' or '.join(map(str, places))}; install it (on Debian: apt "
-        "install wordnet-base), or name the folder of its files by WNSEARCHDIR."
-    )
+    # nltk opens files below its own folders only; this names one more, for the process
+    if not any(place.is_relative_to(root) for root in map(Path, nltk.data.path)):
+        nltk.data.path.append(str(place))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there are no other languages
+        return Reader(str(place), None)
 
 
 def _places(roots: Sequence[str]) -> list[Path]:
