@@ -39,7 +39,7 @@ MSRVTT = {
 def test_msrvtt_has_all_sentences_of_a_clip_in_one_row(tmp_path: Path) -> None:
     put(tmp_path, "MSRVTT_data.json", MSRVTT)
     put(tmp_path, "MSRVTT_train.9k.csv", "video_id\nvideo2\nvideo0\n")
-    put(tmp_path, "MSRVTT_JSFUSION_test.csv", "key,vid_key,video_id,sentence\nret0,m,video1,a pet\n")
+    put(tmp_path, "MSRVTT_JSFUSION_test.csv", "key,video_id,sentence\nret0,video1,a pet\n")
     train = read_annotations("msrvtt", tmp_path, "train-9k")
     assert train.rows == (
         CaptionRow("video2", ("a cat",)),
@@ -187,9 +187,7 @@ def test_youcook2_reads_its_own_form_and_the_csv_of_clips(tmp_path: Path) -> Non
         CaptionRow("a", ("cut it",), Segment(10, 20), "a_0"),
         CaptionRow("a", ("eat it",), Segment(90, 100), "a_1"),
     )
-    assert train.notes == (
-        "1 of the spans reach past the end of their video and are cut there",
-    )
+    assert train.notes == ("1 of the spans reach past the end of their video and are cut there",)
     (moment,) = read_annotations("youcook2", tmp_path, "val", task="moments").rows
     assert (moment.query, moment.spans, moment.duration) == ("wash", (Segment(1, 2),), 50.0)
     (tmp_path / "youcookii_annotations_trainval.json").unlink()
