@@ -20,7 +20,7 @@ def put(folder: Path, name: str, value: Any) -> None:
     (folder / name).write_text(text, "utf-8")
 
 
-MSRVTT = {
+MSRVTT: dict[str, list[dict[str, Any]]] = {
     "videos": [
         {"video_id": "video0", "split": "train"},
         {"video_id": "video1", "split": "validate"},
@@ -62,7 +62,7 @@ def test_msrvtt_without_lists_has_the_splits_of_its_makers(
             tmp_path,
             f"{name}_videodatainfo.json",
             {
-                key: [entry for entry in MSRVTT[key] if entry["video_id"] in of[part]]  # type: ignore[index]
+                key: [entry for entry in MSRVTT[key] if entry["video_id"] in of[part]]
                 for key in MSRVTT
             },
         )
