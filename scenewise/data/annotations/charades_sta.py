@@ -1,7 +1,7 @@
 """Charades-STA (Gao et al. 2017): sentences with a span, on films of daily doings at home.
 
 A line is ``VIDEO START END##SENTENCE``. Durations come from ``charades.json`` (VSLNet) or from the
-csv files of Charades. One span in seven reaches up to 1.6 s past the end of its video, as far as the
+csv files of Charades. One span in seven reaches up to 1.6 s past the end of its video, as does the
 action of Charades of which it was made; it is cut there, as 2D-TAN and VSLNet do. Without such a
 file nothing is cut and no duration is given.
 """
