@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -293,16 +294,19 @@ class ShardReader:
         yield from held
 
     def _own(self, shards: Sequence[Path]) -> Iterator[ShardSample]:
-        by_shard = len(shards) >= self._parts
-        for shard in shards[self._part :: self._parts] if by_shard else shards:
-            for number, samples in self._videos(shard):
-                if by_shard or number % self._parts == self._part:
+        if len(shards) >= self._parts:
+            for shard in shards[self._part :: self._parts]:
+                for samples in self._videos(shard):
                     yield from samples
+            return
+        videos = (samples for shard in shards for samples in self._videos(shard))
+        for samples in islice(videos, self._part, None, self._parts):
+            yield from samples
 
-    def _videos(self, shard: Path) -> Iterator[tuple[int, list[ShardSample]]]:
-        """Number in the shard and samples of each video that is whole."""
+    def _videos(self, shard: Path) -> Iterator[list[ShardSample]]:
+        """The samples of each video that is whole."""
         about: tuple[str, bytes] | None = None
-        number = -1
+        number = 0  # of videos so far, whole or not
         try:
             with shard.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
                 for member in tar:
@@ -320,15 +324,15 @@ class ShardReader:
                         samples = self._samples(shard, key, about[1], f".{suffix}", member)
                         about = None
                         if samples:
-                            yield number, samples
+                            yield samples
             if about is not None:
                 self._skip(shard, about[0], "has no video")
             written = _written(shard)
-            if written is not None and number + 1 < written:
+            if written is not None and number < written:
                 # a damaged header in the middle looks to tarfile like the end
-                self._skip(shard, f"all after video {number + 1} of {written}", "cannot be found")
+                self._skip(shard, f"all after video {number} of {written}", "cannot be found")
         except (OSError, tarfile.TarError) as error:
-            place = f"all after video {number + 1}" if number >= 0 else "the shard"
+            place = f"all after video {number}" if number else "the shard"
             self._skip(shard, place, f"cannot be read: {first_line(error)}")
 
     def _samples(

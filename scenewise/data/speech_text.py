@@ -25,7 +25,8 @@ _SPEAKER = re.compile(
 )
 _LINK = re.compile(r"(?:https?://|www\.)\S+")
 _SPACE = re.compile(r"\s+")
-_WORD = re.compile(r"[^\W\d_]{2,}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_SIGN = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # scripts without spaces, or nearly so
+_WORD = re.compile(rf"{_SIGN}|[^\W\d_](?:(?!{_SIGN})[\w'’])*")
 # of yt-dlp in square brackets, of its forerunner behind a dash: there a digit must tell it
 _YOUTUBE_ID = re.compile(r"\s*\[[\w-]{11}\]\s*$|-(?=[\w-]*[\d_])[\w-]{11}$")
 _CAMERA = re.compile(
@@ -36,7 +37,7 @@ _CAMERA = re.compile(
 
 
 def word_count(text: str) -> int:
-    """Words of two letters or more; of scripts without spaces, signs."""
+    """Words that begin with a letter; of scripts without spaces, signs."""
     return len(_WORD.findall(text))
 
 

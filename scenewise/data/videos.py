@@ -80,7 +80,7 @@ def find_videos(names: Iterable[str], folder: str | Path) -> Found:
         if len(rivals) > 1:  # which of them it is, nothing tells
             for name in rivals:
                 del places[name]
-    several = {name: found for name, found in places.items() if len(found) > 1}
+    several = {name: places[name] for name in wanted if len(places.get(name, ())) > 1}
     return Found(
         folder,
         {name: folder / places[name][0] for name in wanted if name in places},

@@ -1,8 +1,9 @@
 """Charades-STA (Gao et al. 2017): sentences with a span, on films of daily doings at home.
 
 A line is ``VIDEO START END##SENTENCE``. Durations come from ``charades.json`` (VSLNet) or from the
-csv files of Charades; a third of the spans reach up to 1.5 s past the end of their video and are
-cut there, as 2D-TAN and VSLNet do. Without such a file nothing is cut and no duration is given.
+csv files of Charades. One span in seven reaches up to 1.6 s past the end of its video, as does the
+action of Charades of which it was made; it is cut there, as 2D-TAN and VSLNet do. Without such a
+file nothing is cut and no duration is given.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def _records(path: Path, form: str) -> Iterator[Record]:
 
 def _values(record: Record, *names: str) -> tuple[str, ...]:
     """The first of the fields that is there, as a list: of JSON, or of texts between bars."""
-    name = next((name for name in names if record.has(name)), names[0])
+    name = next((name for name in names if record.fields.get(name) not in (None, "")), names[-1])
     value = record.value(name)
     if isinstance(value, str):
         value = [part for part in value.split(_SEPARATOR) if part.strip()]

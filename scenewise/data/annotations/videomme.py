@@ -97,13 +97,16 @@ def _options(record: Record) -> Iterator[tuple[int, str]]:
 
 
 def _parsed(record: Record, name: str, text: str) -> Any:
-    """A list that a table holds as text: of JSON, of Python, or of NumPy without commas."""
+    """A list that a table holds as text: of JSON, of Python, or of NumPy without commas.
+
+    Python takes texts without a comma between them for one text: a list of one is none.
+    """
     for parse in (json.loads, ast.literal_eval, _numpy_list):
         try:
             value = parse(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
-        if isinstance(value, list):
+        if isinstance(value, list) and len(value) > 1:
             return value
     raise record.error(f"{name!r} is {text[:60]!r}; allowed: a list of texts")
 

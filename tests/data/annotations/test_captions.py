@@ -20,7 +20,7 @@ def put(folder: Path, name: str, value: Any) -> None:
     (folder / name).write_text(text, "utf-8")
 
 
-MSRVTT = {
+MSRVTT: dict[str, list[dict[str, Any]]] = {
     "videos": [
         {"video_id": "video0", "split": "train"},
         {"video_id": "video1", "split": "validate"},
@@ -39,9 +39,13 @@ MSRVTT = {
 def test_msrvtt_has_all_sentences_of_a_clip_in_one_row(tmp_path: Path) -> None:
     put(tmp_path, "MSRVTT_data.json", MSRVTT)
     put(tmp_path, "MSRVTT_train.9k.csv", "video_id\nvideo2\nvideo0\n")
+<<<<<<< HEAD
     put(
         tmp_path, "MSRVTT_JSFUSION_test.csv", "key,vid_key,video_id,sentence\nret0,m,video1,a pet\n"
     )
+=======
+    put(tmp_path, "MSRVTT_JSFUSION_test.csv", "key,video_id,sentence\nret0,video1,a pet\n")
+>>>>>>> room-annotations
     train = read_annotations("msrvtt", tmp_path, "train-9k")
     assert train.rows == (
         CaptionRow("video2", ("a cat",)),
@@ -64,7 +68,7 @@ def test_msrvtt_without_lists_has_the_splits_of_its_makers(
             tmp_path,
             f"{name}_videodatainfo.json",
             {
-                key: [entry for entry in MSRVTT[key] if entry["video_id"] in of[part]]  # type: ignore[index]
+                key: [entry for entry in MSRVTT[key] if entry["video_id"] in of[part]]
                 for key in MSRVTT
             },
         )

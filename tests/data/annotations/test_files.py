@@ -75,7 +75,7 @@ def test_what_is_wrong_in_a_table_is_told_with_its_line(
 
 def test_a_list_has_each_name_once(tmp_path: Path) -> None:
     assert read_list(written(tmp_path / "l.txt", "\ufeffa\r\n\r\n b \n")) == ("a", "b")
-    with pytest.raises(DataError, match="line 3: 'a' stands there already, in .*line 1"):
+    with pytest.raises(DataError, match=r"line 3: 'a' stands there already, in .*line 1"):
         read_list(written(tmp_path / "l.txt", "a\nb\na\n"))
     with pytest.raises(DataError, match="holds nothing"):
         read_list(written(tmp_path / "l.txt", "\n \n"))

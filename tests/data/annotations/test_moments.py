@@ -152,7 +152,7 @@ def test_charades_sta_cuts_at_the_end_where_it_is_known(tmp_path: Path) -> None:
     cut = read_annotations("charades_sta", tmp_path, "test")
     assert (cut.rows[0].spans, cut.rows[0].duration) == ((Segment(1.5, 11.5),), 11.5)
     assert "1 of the rows are of a video whose duration is not known" in cut.notes[1]
-    put(tmp_path, "charades.json", {"AB12C": {"duration": 11.0}, "ZZ": {"duration": 9}})
+    put(tmp_path, "charades.json", {"AB12C": {"duration": 11.0}, "Z": {"duration": 9}})
     assert read_annotations("charades_sta", tmp_path, "test").rows[0].duration == 11.0
 
 
@@ -217,5 +217,5 @@ def test_qvhighlights_says_what_is_wrong(tmp_path: Path, change: dict[str, Any],
 
 def test_qvhighlights_has_each_query_once(tmp_path: Path) -> None:
     put(tmp_path, "highlight_val_release.jsonl", f"{json.dumps(QUERY)}\n" * 2)
-    with pytest.raises(DataError, match="line 2: qid '1' stands there already, in .*line 1"):
+    with pytest.raises(DataError, match=r"line 2: qid '1' stands there already, in .*line 1"):
         read_annotations("qvhighlights", tmp_path, "val")
