@@ -39,13 +39,7 @@ MSRVTT: dict[str, list[dict[str, Any]]] = {
 def test_msrvtt_has_all_sentences_of_a_clip_in_one_row(tmp_path: Path) -> None:
     put(tmp_path, "MSRVTT_data.json", MSRVTT)
     put(tmp_path, "MSRVTT_train.9k.csv", "video_id\nvideo2\nvideo0\n")
-<<<<<<< HEAD
-    put(
-        tmp_path, "MSRVTT_JSFUSION_test.csv", "key,vid_key,video_id,sentence\nret0,m,video1,a pet\n"
-    )
-=======
     put(tmp_path, "MSRVTT_JSFUSION_test.csv", "key,video_id,sentence\nret0,video1,a pet\n")
->>>>>>> room-annotations
     train = read_annotations("msrvtt", tmp_path, "train-9k")
     assert train.rows == (
         CaptionRow("video2", ("a cat",)),
