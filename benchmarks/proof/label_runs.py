@@ -115,7 +115,13 @@ def learn(
         raise KeyboardInterrupt
     classes, truth, scores, accuracy = _measured(config, folder / "final", device)
     return Learnt(
-        classes, truth, scores, accuracy, losses[0], float(np.mean(losses[-5:])), report.steps,
+        classes,
+        truth,
+        scores,
+        accuracy,
+        losses[0],
+        float(np.mean(losses[-5:])),
+        report.steps,
         seconds,
     )
 
