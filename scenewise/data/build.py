@@ -43,6 +43,11 @@ Mode = Literal["train", "test"]
 AnyDataset = ClipDataset | FeatureDataset
 
 
+def hears_alone(card: Card) -> bool:
+    """Whether the network takes sound and no pictures."""
+    return card.input is not None and card.input.channels == "mel"
+
+
 def pixels_for(card: Card, data: DataSettings) -> Pixels:
     """What the network takes, with the frames and size of the settings.
 
@@ -67,17 +72,20 @@ def make_dataset(
 ) -> AnyDataset:
     """Clips of ``videos``, or kept vectors where ``[data]`` names features.
 
-    ``split`` names the files of the cache. ``pixels`` is needed for clips; ``augment`` None
-    changes nothing by chance. ``several`` says that rows have any number of labels, so that
-    targets are (B, K); None: where a row of this split has not exactly one. Raises DataError,
-    StorageError, UsageError.
+    ``split`` names the files of the cache. ``pixels`` is needed for clips: without it sound alone
+    is read. ``augment`` None changes nothing by chance. ``several`` says that rows have any number
+    of labels, so that targets are (B, K); None: where a row of this split has not exactly one.
+    Raises DataError, StorageError, UsageError.
     """
     reader = RowReader.for_rows(rows, classes, tokenize, several)
     if data.features is not None:
         recipe = FeatureRecipe(data.features, reader, data.feature_length, mode == "train", seed)
         return FeatureDataset(rows, recipe)
-    if pixels is None:
-        raise UsageError("This network takes no pictures; name a folder of features under [data].")
+    if pixels is None and data.sound_rate is None:
+        raise UsageError(
+            "This network takes no pictures; set sound_rate under [data], or name a folder of "
+            "features."
+        )
     made = Recipe(
         pixels=pixels,
         settings=data,

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,9 +23,11 @@ from scenewise.data.clip_times import clip_times
 from scenewise.data.row_targets import RowReader, RowTensors, texts_of
 from scenewise.data.rows import MomentRow, Row
 from scenewise.data.settings import AugmentSettings, ClipSettings
-from scenewise.data.stretch import FileStretch, OpenStretch
+from scenewise.data.stretch import FileStretch, OpenStretch, inside
 from scenewise.encoders.network_folder import Pixels
 from scenewise.errors import DataError, MediaError, UsageError
+from scenewise.media.probe import probe
+from scenewise.types import Segment
 
 
 class Place(NamedTuple):
@@ -54,9 +57,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How rows become examples. ``mode`` test: no chance, and views and crops as settings say."""
+    """How rows become examples. ``mode`` test: no chance, and views and crops as settings say.
 
-    pixels: Pixels
+    ``pixels`` None: no picture is decoded, and examples are of sound alone.
+    """
+
+    pixels: Pixels | None
     settings: ClipSettings
     reader: RowReader = field(default_factory=RowReader)
     mode: Literal["train", "test"] = "train"
@@ -71,7 +77,10 @@ class Recipe:
                 f"tempo stretches steps in time, and sampling = {self.settings.sampling!r} covers "
                 "the whole video at any tempo; take dense or rate, or leave tempo out."
             )
-        if self.settings.size != self.pixels.target.width:
+        if self.pixels is None:
+            if self.settings.sound_rate is None:
+                raise UsageError("Sound alone is read at a rate; set sound_rate.")
+        elif self.settings.size != self.pixels.target.width:
             raise UsageError(
                 f"size is {self.settings.size}, and the network takes {self.pixels.target.width}."
             )
@@ -108,8 +117,19 @@ def _made(recipe: Recipe, row: Row, path: Path, number: int, part: int, epoch: i
         for purpose in ("frames", "pixels", "text", "sound")
     }
     learnt = recipe.reader(row, draws["text"] if training else None)
-    scale = scale_of(recipe.pixels, augment, settings.short_side)
     span = None if isinstance(row, MomentRow) else row.span
+    if recipe.pixels is None:
+        whole = inside(span, probe(path).duration, path)
+        sound, has_sound = _sound_of(settings, path, whole, draws["sound"] if training else None)
+        return Example(
+            row=number,
+            view=part,
+            duration=whole.duration,
+            sound=sound,
+            has_sound=has_sound,
+            learnt=learnt,
+        )
+    scale = scale_of(recipe.pixels, augment, settings.short_side)
     with recipe.opened(path, span, scale) as stretch:
         whole = stretch.span
         chosen = clip_times(
@@ -130,15 +150,7 @@ def _made(recipe: Recipe, row: Row, path: Path, number: int, part: int, epoch: i
         crop=crop,
         keep_direction=augment is not None and _keeps_direction(row, augment),
     )
-    sound, has_sound = None, False
-    if settings.sound_rate is not None:
-        sound, has_sound = clip_sound(
-            path,
-            whole,
-            sample_rate=settings.sound_rate,
-            seconds=settings.sound_seconds,
-            draw=draws["sound"] if training else None,
-        )
+    sound, has_sound = _sound_of(settings, path, whole, draws["sound"] if training else None)
     real = len(chosen.times)
     missing = settings.frames - real
     return Example(
@@ -151,6 +163,21 @@ def _made(recipe: Recipe, row: Row, path: Path, number: int, part: int, epoch: i
         sound=sound,
         has_sound=has_sound,
         learnt=learnt,
+    )
+
+
+def _sound_of(
+    settings: ClipSettings, path: Path, span: Segment, draw: np.random.Generator | None
+) -> tuple[Tensor | None, bool]:
+    """The clip's samples (n,), and whether there are any; None where no sound is wanted."""
+    if settings.sound_rate is None:
+        return None, False
+    return clip_sound(
+        path,
+        span,
+        sample_rate=settings.sound_rate,
+        seconds=settings.sound_seconds,
+        draw=draw,
     )
 
 

@@ -65,7 +65,7 @@ class FileStretch:
         self._path = path
         self._reader = VideoReader(path)
         try:
-            self.span = _inside(span, self._reader.duration, path)
+            self.span = inside(span, self._reader.duration, path)
             assert self._reader.info.video is not None  # a reader has pictures
             width, height = self._reader.info.video.display_size
         except BaseException:
@@ -102,7 +102,7 @@ class FileStretch:
         return frames
 
 
-def _inside(span: Segment | None, duration: float, path: Path) -> Segment:
+def inside(span: Segment | None, duration: float, path: Path) -> Segment:
     """The span, cut at the end of the video."""
     if span is None:
         return Segment(0.0, max(0.0, duration))

@@ -29,6 +29,7 @@ from scenewise.metrics.classification import (
 from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.video_text.zero_shot import BLOCK, retrieval_figures
 from scenewise.training.figures import FIGURES
+from scenewise.training.outputs import outputs_of
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def measuring(model: nn.Module) -> Iterator[torch.device]:
 
 @dataclass(frozen=True, slots=True)
 class LabelEvaluation:
-    """Logits of ``model(clips)`` against classes; ``batches`` are read anew each time.
+    """Logits of clips, of sound or of both against classes; ``batches`` are read anew each time.
 
     ``top_5`` is given where there are more than five classes.
     """
@@ -61,13 +62,13 @@ class LabelEvaluation:
         views: dict[int, int] = {}
         with measuring(model) as device:
             for batch in self.batches:
-                if batch.clips is None or batch.targets is None:
+                if batch.targets is None:
                     raise TrainingError("Labels are measured on clips and their classes.")
                 if batch.targets.ndim != 1:
                     raise TrainingError(
                         "Several labels at once are not measured: give rows of one label each."
                     )
-                shares = model(batch.clips.to(device)).float().softmax(dim=1).cpu()
+                shares = outputs_of(model, batch.to(device)).float().softmax(dim=1).cpu()
                 for row, share, target in zip(
                     batch.rows.tolist(), shares, batch.targets.tolist(), strict=True
                 ):

@@ -19,6 +19,7 @@ from scenewise.data.batch import Batch
 from scenewise.data.batch_samplers import BatchSampler, InOrder
 from scenewise.data.build import (
     Mode,
+    hears_alone,
     make_dataset,
     make_loader,
     make_sampler,
@@ -168,9 +169,10 @@ def make_batches(
     device: torch.device,
     place: Place,
 ) -> Batches:
-    """Batches of both splits on the device, as the network's card wants its pixels.
+    """Batches of both splits on the device, as the network's card wants its pixels or its sound.
 
-    Raises EncoderError for a network that takes no pictures, TrainingError where there are fewer
+    Raises EncoderError for a network that takes neither, UsageError where ``[data]`` does not say
+    how sound is read that a network takes alone, TrainingError where there are fewer
     rows than a batch has.
     """
     loader = _loader(config, card, found, words, "train", device, place)
@@ -215,7 +217,7 @@ def _loader(
         data,
         mode=mode,
         split=data.train_split if training else str(data.val_split),
-        pixels=None if data.features is not None else pixels_for(card, data),
+        pixels=None if data.features is not None or hears_alone(card) else pixels_for(card, data),
         augment=config.augment if training else None,
         classes=found.train.classes,
         tokenize=words,

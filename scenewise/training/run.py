@@ -43,6 +43,7 @@ from scenewise.training.network_setup import (
 )
 from scenewise.training.objectives.registry import default_objective, make_objective
 from scenewise.training.optimizers import make_optimizer
+from scenewise.training.outputs import check_sound_rate
 from scenewise.training.overfit import overfit
 from scenewise.training.ranks import broadcast
 from scenewise.training.recompute import recompute_blocks
@@ -111,6 +112,8 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto", place: Plac
         config, card, found.train.classes, None if words is None else words.largest_id
     )
     prepared = make_network(config, card, options)
+    if config.data.features is None:
+        check_sound_rate(prepared.network, config.data.sound_rate)
     batches = make_batches(config, card, found, words, on, place)
     network = prepared.network
     limit_learning(network, config)

@@ -1,6 +1,6 @@
 """Classes of clips: cross-entropy of the logits, of one class, of shares, or of several at once.
 
-It knows logits and targets; of networks it knows that some also hear.
+It knows logits and targets; of networks it knows that some have an SVM for a head.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from scenewise.models.backbones.two_branch import TwoBranch
 from scenewise.training.learner import LOSS, Figures, Objective
 from scenewise.training.losses import class_loss, precise, several_labels_loss
 from scenewise.training.objective_settings import ClassificationSettings
+from scenewise.training.outputs import outputs_of
 from scenewise.training.ranks import over_ranks
 
 
@@ -71,21 +72,6 @@ class Classification(Objective):
         )
         right = ((logits > 0) == (targets > 0.5)).float().mean()
         return {LOSS: over_ranks(loss, count), "accuracy": right.detach()}
-
-
-def outputs_of(model: nn.Module, batch: Batch) -> Tensor:
-    """What a backbone says of the clips (B, K), and of their sound where it hears."""
-    if batch.clips is None:
-        raise TrainingError(f"{type(model).__name__} needs clips, and this batch has none.")
-    if isinstance(model, TwoBranch) and model.sound is not None:
-        if batch.sound is None:
-            raise TrainingError(
-                "This network has a branch for sound, and the batch has none: load sound with the "
-                "clips, or take the network without the branch."
-            )
-        return model(batch.clips, batch.sound, batch.has_sound)  # type: ignore[no-any-return]
-    outputs: Tensor = model(batch.clips)
-    return outputs
 
 
 def _kind(logits: Tensor, targets: Tensor) -> torch.dtype:

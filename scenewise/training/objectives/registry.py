@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from scenewise.errors import NetworkError, TrainingError
+from scenewise.models.audio.audio_cnn import AudioCnn
 from scenewise.models.backbones.backbone import VideoBackbone
 from scenewise.models.backbones.two_branch import TwoBranch
 from scenewise.models.backbones.videomae import VideoMAE
@@ -58,7 +59,7 @@ class ObjectiveCard:
 
 
 def _with_outputs(network: nn.Module, _settings: Any) -> bool:
-    return isinstance(network, VideoBackbone) and bool(network.num_classes)
+    return isinstance(network, VideoBackbone | AudioCnn) and bool(network.num_classes)
 
 
 def _classifies(network: nn.Module, settings: Any) -> bool:
@@ -82,7 +83,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
         ObjectiveCard(
             "classification",
             "classes, one or several at once, hard or as shares",
-            "a video backbone with classes, such as timesformer_base or i3d_tsm_audio",
+            "a backbone with classes, such as timesformer_base, i3d_tsm_audio or audio_cnn",
             True,
             _classifies,
             lambda settings, _network: Classification(settings),
@@ -90,7 +91,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
         ObjectiveCard(
             "regression",
             "numbers",
-            "a video backbone whose num_classes is the number of outputs",
+            "a video backbone, or audio_cnn, whose num_classes is the number of outputs",
             True,
             lambda network, settings: (
                 _with_outputs(network, settings)

@@ -13,7 +13,7 @@ from scenewise.errors import TrainingError
 from scenewise.training.learner import LOSS, Figures, Objective
 from scenewise.training.losses import precise, regression_loss
 from scenewise.training.objective_settings import RegressionSettings
-from scenewise.training.objectives.classification import outputs_of
+from scenewise.training.outputs import outputs_of
 from scenewise.training.ranks import over_ranks
 
 
