@@ -8,12 +8,19 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from scenewise.data.synthetic.statements import Fact, Statement
-from scenewise.data.synthetic.words import COLOUR_WORDS, PHRASES, SHAPE_WORDS, Form
+from scenewise.data.synthetic.statements import Fact, Name, Statement
+from scenewise.data.synthetic.words import (
+    COLOUR_WORDS,
+    PHRASES,
+    SHAPE_WORDS,
+    TEXTURE_WORDS,
+    Form,
+)
 
 _FORMS: tuple[Form, ...] = ("base", "third", "ing")
 COLOURS = {word: name for name, words in COLOUR_WORDS.items() for word in words}
 SHAPES = {word: name for name, words in SHAPE_WORDS.items() for word in words}
+TEXTURES = {word: name for name, words in TEXTURE_WORDS.items() for word in words}
 # what is said -> the action, and the colour that a thing changes into
 ACTIONS: dict[str, set[tuple[str, str | None]]] = {}
 for _action, _phrases in PHRASES.items():
@@ -31,7 +38,8 @@ def _any_of(words: object) -> str:
     return "|".join(sorted(map(re.escape, words), key=len, reverse=True))  # type: ignore[call-overload]
 
 
-_THING = rf"(?:it|(?:an?|the) (?P<colour>{_any_of(COLOURS)}) (?P<shape>{_any_of(SHAPES)}))\b"
+_NAMED = rf"(?P<colour>{_any_of(COLOURS)}) (?P<shape>{_any_of(SHAPES)})"
+_THING = rf"(?:it|(?:an?|the) (?:(?P<texture>{_any_of(TEXTURES)}) )?{_NAMED})\b"
 _TOKEN = re.compile(rf"(?P<thing>{_THING})|(?P<action>\b(?:{_any_of(ACTIONS)})\b)|(?P<word>\w+)")
 _EARLIER = {"before"}  # what follows is later all the same
 _CONNECT = {"then", "after", "that", "first", "finally", "at", "the", "beginning", "later"}
@@ -41,7 +49,7 @@ _FRAME = {"here", "in", "this", "film", "you", "can", "see", "there", "is", "sho
 class Clause(NamedTuple):
     """What one clause says."""
 
-    things: tuple[tuple[str, str], ...]
+    things: tuple[Name, ...]
     action: str
     colour: str | None
 
@@ -49,18 +57,18 @@ class Clause(NamedTuple):
 def clauses(text: str) -> list[tuple[str, Clause]]:
     """Each clause with the words between it and the one before."""
     made: list[tuple[str, Clause]] = []
-    things: list[tuple[str, str]] = []
+    things: list[Name] = []
     open_action: tuple[str, str | None] | None = None
     between: list[str] = []
     before: list[str] = []
-    last: tuple[str, str] | None = None
+    last: Name | None = None
 
     def close() -> None:
         nonlocal open_action, last
         if open_action is not None:
             made.append((" ".join(before), Clause(tuple(things), *open_action)))
             # what it has become is what "it" is from then on
-            last = (open_action[1] or things[0][0], things[0][1])
+            last = (open_action[1] or things[0][0], *things[0][1:])
             things.clear()
             open_action = None
 
@@ -71,7 +79,8 @@ def clauses(text: str) -> list[tuple[str, Clause]]:
             if not things:
                 before, between = between, []
             if token["colour"]:
-                things.append((COLOURS[token["colour"]], SHAPES[token["shape"]]))
+                texture = (TEXTURES[token["texture"]],) if token["texture"] else ()
+                things.append((COLOURS[token["colour"]], SHAPES[token["shape"]], *texture))
             else:
                 assert last is not None, text
                 things.append(last)

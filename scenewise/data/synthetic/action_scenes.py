@@ -32,7 +32,7 @@ _Looks = Sequence[tuple[str, str]]
 
 LOOKS: _Looks = tuple((colour, shape) for colour in COLOURS for shape in SHAPES)
 _GRID = 20  # times are whole twentieths of a second
-_BACKWARD = {second: first for first, second in TWINS}
+FIRST_OF_TWINS = {second: first for first, second in TWINS}  # by the one shown backwards
 _TRIES = 1000
 
 
@@ -43,15 +43,17 @@ def draw_action(
     seconds: float = 1.0,
     looks: Sequence[tuple[str, str]] = LOOKS,
     backgrounds: tuple[BackgroundKind, ...] = BACKGROUNDS,
+    textures: Sequence[str] = TEXTURES,
 ) -> Scene:
     """A scene of ``seconds`` in which one action happens; ``label`` is its name.
 
-    Every thing has a colour and a shape of ``looks``.
+    Every thing has a colour and a shape of ``looks``. What acts alone has one of ``textures``;
+    what turns, one of those of ``TURNING_TEXTURES`` among them.
     """
-    if action in _BACKWARD:
-        forward = _BACKWARD[action]
+    if action in FIRST_OF_TWINS:
+        forward = FIRST_OF_TWINS[action]
         return draw_action(
-            forward, lots, seconds=seconds, looks=looks, backgrounds=backgrounds
+            forward, lots, seconds=seconds, looks=looks, backgrounds=backgrounds, textures=textures
         ).reversed()
     background = draw_background(lots, seconds, backgrounds)
     for _ in range(_TRIES):
@@ -61,7 +63,7 @@ def draw_action(
             if ACTIONS[action].things == 2:
                 _meet(stage, action, start, end, looks)
             else:
-                _act(stage, action, start, end, looks)
+                _act(stage, action, start, end, looks, textures)
         except NoRoomError:
             continue
         return stage.scene(background, label=action)
@@ -76,12 +78,21 @@ def draw_span(lots: Random, seconds: float) -> tuple[float, float]:
     return start / _GRID, (start + length) / _GRID
 
 
-def _act(stage: Stage, action: str, start: float, end: float, looks: _Looks) -> None:
+def _act(
+    stage: Stage,
+    action: str,
+    start: float,
+    end: float,
+    looks: _Looks,
+    textures: Sequence[str],
+) -> None:
     lots = stage.lots
     low, high = (SMALLEST, 140) if action == "grow" else COMMON
     radius = lots.randint(low, high)
     spot = stage.spot(radius)
-    texture = lots.choice(TURNING_TEXTURES if action.startswith("turn") else TEXTURES)
+    if action.startswith("turn"):
+        textures = [name for name in TURNING_TEXTURES if name in textures]
+    texture = lots.choice(textures)
     colour, shape = lots.choice(looks)
     who = stage.enter(
         spot,

@@ -136,7 +136,8 @@ def clause(
         if number == it:
             return "it"
         thing = scene.things[number]
-        words = wording.thing(thing.colour_at(event.start), thing.shape)
+        texture = thing.texture if scene.textured else ""
+        words = wording.thing(thing.colour_at(event.start), thing.shape, texture)
         return f"the {words}" if number in known else with_article(words)
 
     subject = called(event.thing)

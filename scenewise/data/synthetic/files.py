@@ -46,7 +46,7 @@ from scenewise.media.subtitles import Cue, write_file
 from scenewise.media.whole_file import write_picture, write_text, written_aside
 from scenewise.types import Progress
 
-FORMAT = 1  # of world.json; one higher where a world of before would be drawn otherwise
+FORMAT = 2  # of world.json; one higher where a world of before would be drawn otherwise
 WORLD_FILE, SHEET_FILE = "world.json", "sheet.png"
 _SHOWN = 16  # films on the sheet: one of each action
 _GOP = 12  # frames: films are read from anywhere

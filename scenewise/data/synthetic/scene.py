@@ -162,6 +162,7 @@ class Scene:
     events: tuple[Event, ...]  # by rising start
     label: str = ""  # the class, where films are told apart by one
     sounds: tuple[SoundCue, ...] | None = None  # None: a film without sound
+    textured: bool = False  # things are called by their texture too: a striped red circle
 
     @property
     def told(self) -> tuple[Event, ...]:
@@ -212,6 +213,7 @@ class Scene:
             "things": [thing.to_dict() for thing in self.things],
             "events": [event.to_dict() for event in self.events],
             "sounds": None if self.sounds is None else [cue.to_dict() for cue in self.sounds],
+            "textured": self.textured,
         }
 
 

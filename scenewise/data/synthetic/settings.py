@@ -13,8 +13,9 @@ from pydantic import Field, ValidationError, model_validator
 from scenewise.data.rows import Split
 from scenewise.data.settings import Section
 from scenewise.data.synthetic.actions import ACTIONS
-from scenewise.data.synthetic.scene import BACKGROUNDS, BackgroundKind
+from scenewise.data.synthetic.scene import BACKGROUNDS, TEXTURES, BackgroundKind
 from scenewise.data.synthetic.sound_scenes import SOUND_CLASSES
+from scenewise.data.synthetic.staging import TURNING_TEXTURES
 from scenewise.data.synthetic.story_scenes import MOST_EVENTS, SHORTEST_SLOT_SECONDS
 from scenewise.errors import UsageError
 
@@ -40,6 +41,10 @@ class WorldSettings(Section):
     classes: tuple[str, ...] = ()  # in their order they take turns
     backgrounds: tuple[BackgroundKind, ...] = Field(default=BACKGROUNDS, min_length=1)
     compositional: bool = False  # actions: looks and actions that train has are not joined in test
+    # actions: things are called by their texture too, and of val and test no two films fit one
+    # caption; twins that follow each other in ``classes`` come as pairs that differ in that alone
+    told_apart: bool = False
+    textures: tuple[str, ...] = Field(default=TEXTURES, min_length=1)  # actions: of one thing
 
     @model_validator(mode="before")
     @classmethod
@@ -75,11 +80,28 @@ class WorldSettings(Section):
             raise ValueError(f"a number of events belongs to kind stories, not {self.kind}")
         if self.compositional and self.kind != "actions":
             raise ValueError(f"compositional belongs to kind actions, not {self.kind}")
+        self._check_looks()
         known = {"actions": list(ACTIONS), "sounds": list(SOUND_CLASSES)}.get(self.kind, [])
         for name in self.classes:
             if name not in known:
                 raise ValueError(f"class {name!r}: allowed are {', '.join(known) or 'none'}")
         return self
+
+    def _check_looks(self) -> None:
+        for name in self.textures:
+            if name not in TEXTURES:
+                raise ValueError(f"texture {name!r}: allowed are {', '.join(TEXTURES)}")
+        turning = any(name.startswith("turn") for name in self.classes)
+        if turning and not set(self.textures) & set(TURNING_TEXTURES):
+            raise ValueError(
+                f"textures {', '.join(self.textures)}: what turns is {', '.join(TURNING_TEXTURES)}"
+            )
+        if not self.told_apart:
+            return
+        if self.kind != "actions":
+            raise ValueError(f"told_apart belongs to kind actions, not {self.kind}")
+        if any(ACTIONS[name].things > 1 for name in self.classes if name in ACTIONS):
+            raise ValueError("told_apart is for actions of one thing; name those as classes")
 
 
 def world_settings(**given: Any) -> WorldSettings:

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from scenewise.data.synthetic.scene import Event, Scene
 
-Name = tuple[str, str]  # colour, shape
+Name = tuple[str, ...]  # colour, shape; and texture, where things are called by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ Statement = tuple[frozenset[Fact], ...]  # what happens at once, one after the o
 def name_at(scene: Scene, number: int, seconds: float) -> Name:
     """What a thing is called at a time."""
     thing = scene.things[number]
-    return thing.colour_at(seconds), thing.shape
+    name = thing.colour_at(seconds), thing.shape
+    return (*name, thing.texture) if scene.textured else name
 
 
 def fact(scene: Scene, event: Event) -> Fact:

@@ -30,6 +30,13 @@ COLOUR_WORDS: dict[str, tuple[str, ...]] = {
     "white": ("white",),
     "cyan": ("cyan", "turquoise"),
 }
+TEXTURE_WORDS: dict[str, tuple[str, ...]] = {
+    "plain": ("plain",),
+    "striped": ("striped", "stripy"),
+    "dotted": ("dotted", "spotted"),
+    "checked": ("checked", "chequered"),
+    "halved": ("halved", "half dark"),
+}
 _IRREGULAR: dict[str, tuple[str, str]] = {  # third person, -ing
     "become": ("becomes", "becoming"),
     "bounce": ("bounces", "bouncing"),
@@ -111,9 +118,14 @@ class Wording:
         """``circle``, or ``disc``."""
         return self._stay(name, SHAPE_WORDS[name])
 
-    def thing(self, colour: str, shape: str) -> str:
-        """``red circle``."""
-        return f"{self.colour(colour)} {self.shape(shape)}"
+    def texture(self, name: str) -> str:
+        """``striped``, or ``stripy``."""
+        return self._stay(name, TEXTURE_WORDS[name])
+
+    def thing(self, colour: str, shape: str, texture: str = "") -> str:
+        """``red circle``, or ``striped red circle``."""
+        name = f"{self.colour(colour)} {self.shape(shape)}"
+        return f"{self.texture(texture)} {name}" if texture else name
 
     def action(self, name: str, form: Form, colour: str | None = None) -> str:
         """``moves left``; ``colour`` is what a thing changes into."""

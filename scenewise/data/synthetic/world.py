@@ -1,19 +1,20 @@
 """The world as a sequence of scenes with splits, drawn when they are asked for: ``World``.
 
 It knows seeds and splits; it writes no file. A scene follows from the settings, the split and its
-number; scenes of val and test stories also from those before, from which they must differ.
+number; where scenes of val and test must differ, also from those before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 import numpy.typing as npt
 
 from scenewise.data.rows import Split
-from scenewise.data.synthetic.action_scenes import LOOKS, draw_action
+from scenewise.data.synthetic.action_scenes import FIRST_OF_TWINS, LOOKS, draw_action
 from scenewise.data.synthetic.actions import ACTIONS
 from scenewise.data.synthetic.drawing import render
 from scenewise.data.synthetic.scene import COLOURS, SHAPES, Scene
@@ -25,6 +26,7 @@ from scenewise.data.synthetic.story_scenes import draw_story
 from scenewise.errors import UsageError
 
 _ONE_IN = 5  # combinations of colour, shape and action that are held out
+_UNITS = [name for name in ACTIONS if name not in FIRST_OF_TWINS]  # a pair of twins is one
 _TRIES = 1000
 
 
@@ -32,6 +34,8 @@ class World:
     """Scenes by split and number; in every split the classes take turns, so all are as frequent.
 
     Of val and test stories no two fit one sentence: what is told of one film is true of no other.
+    So it is of actions that are ``told_apart``. There a film and the next, which is of its twin,
+    are of one thing alike, so that whoever sees frames without their order has two to choose from.
     """
 
     def __init__(self, settings: WorldSettings | None = None) -> None:
@@ -40,7 +44,8 @@ class World:
 
     def scene(self, split: Split, number: int) -> Scene:
         """One scene. Raises UsageError where there are no more that differ."""
-        if self.settings.kind == "stories" and split != "train":
+        wanted = self.settings
+        if split != "train" and (wanted.kind == "stories" or wanted.told_apart):
             return self._told_apart(split, number)
         return self._draw(split, number)
 
@@ -66,7 +71,9 @@ class World:
         wanted = self.settings
         return Random(f"{wanted.seed}/{wanted.kind}/{split}/{number}/{what}")
 
-    def _draw(self, split: Split, number: int, attempt: int = 0) -> Scene:
+    def _draw(
+        self, split: Split, number: int, attempt: int = 0, before: Scene | None = None
+    ) -> Scene:
         wanted = self.settings
         lots = self.lots(split, number, f"scene {attempt}" if attempt else "scene")
         seconds, behind = wanted.seconds, wanted.backgrounds
@@ -75,32 +82,47 @@ class World:
         name = wanted.classes[number % len(wanted.classes)]
         if wanted.kind == "sounds":
             return draw_sounding(name, lots, seconds=seconds, backgrounds=behind)
-        looks = LOOKS
+        looks, textures = LOOKS, wanted.textures
         if wanted.compositional:
-            looks = [look for look in LOOKS if held_out(*look, name) == (split == "test")]
-        return draw_action(name, lots, seconds=seconds, looks=looks, backgrounds=behind)
+            looks = tuple(look for look in LOOKS if held_out(*look, name) == (split == "test"))
+        if before is not None and FIRST_OF_TWINS.get(name) == before.label:
+            (thing,) = before.things
+            looks, textures = ((thing.colour, thing.shape),), (thing.texture,)
+        scene = draw_action(
+            name, lots, seconds=seconds, looks=looks, backgrounds=behind, textures=textures
+        )
+        return replace(scene, textured=True) if wanted.told_apart else scene
 
     def _told_apart(self, split: Split, number: int) -> Scene:
         """Scenes in their order, each drawn again until it differs from all before."""
         apart, scenes = self._apart.setdefault(split, (ToldApart(), []))
         while len(scenes) <= number:
             for attempt in range(_TRIES):
-                scene = self._draw(split, len(scenes), attempt)
+                scene = self._draw(split, len(scenes), attempt, scenes[-1] if scenes else None)
                 if apart.accept(scene):
                     scenes.append(scene)
                     break
             else:
                 raise UsageError(
-                    f"There are no more than {len(scenes)} stories of {split} of which no two fit "
-                    "one sentence; ask for fewer, or for longer films or more events."
+                    f"There are no more than {len(scenes)} films of {split} of which no two fit "
+                    f"one sentence; ask for fewer, or for {self._more}."
                 )
         return scenes[number]
+
+    @property
+    def _more(self) -> str:
+        """Of what there must be more for more films that differ."""
+        stories = self.settings.kind == "stories"
+        return "longer films or more events" if stories else "more textures or classes"
 
 
 def held_out(colour: str, shape: str, action: str) -> bool:
     """Whether a compositional world keeps this combination for test.
 
     A Latin square: each colour with each shape, each with each action is in train all the same.
+    Twins are held out together: if train had one of them with this look, it would tell by frames
+    alone which of the two a film of test is.
     """
-    numbers = (list(COLOURS).index(colour), SHAPES.index(shape), list(ACTIONS).index(action))
+    first = FIRST_OF_TWINS.get(action, action)
+    numbers = (list(COLOURS).index(colour), SHAPES.index(shape), _UNITS.index(first))
     return sum(numbers) % _ONE_IN == 0

@@ -13,26 +13,36 @@ from reading import read_caption
 from scenewise.data.synthetic.action_scenes import draw_action
 from scenewise.data.synthetic.actions import ACTIONS, HIT
 from scenewise.data.synthetic.captions import captions, moments
-from scenewise.data.synthetic.scene import COLOURS, SHAPES
+from scenewise.data.synthetic.scene import COLOURS, SHAPES, TEXTURES, Scene
 from scenewise.data.synthetic.statements import fact, holds, statement
 from scenewise.data.synthetic.story_scenes import draw_story
-from scenewise.data.synthetic.words import COLOUR_WORDS, PHRASES, SHAPE_WORDS, with_article
+from scenewise.data.synthetic.words import (
+    COLOUR_WORDS,
+    PHRASES,
+    SHAPE_WORDS,
+    TEXTURE_WORDS,
+    with_article,
+)
 
 STORIES = [draw_story(Random(seed)) for seed in range(150)]
 SINGLE = [draw_action(action, Random(seed)) for action in ACTIONS for seed in range(4)]
+TEXTURED = [replace(scene, textured=True) for scene in SINGLE]
 
 
 def test_every_name_has_words_and_no_wording_two_meanings() -> None:
     assert set(PHRASES) == {*ACTIONS, HIT}
     assert set(COLOUR_WORDS) == set(COLOURS)
     assert set(SHAPE_WORDS) == set(SHAPES)
+    assert set(TEXTURE_WORDS) == set(TEXTURES)
     assert all(len(meanings) == 1 for meanings in SAID.values())
     assert all(len(wordings) >= 2 for wordings in PHRASES.values())
 
 
-@pytest.mark.parametrize("scenes", [STORIES, SINGLE], ids=["stories", "actions"])
-def test_captions_read_back_are_the_scene(scenes: list[object]) -> None:
-    for number, scene in enumerate(STORIES if scenes is STORIES else SINGLE):
+@pytest.mark.parametrize(
+    "scenes", [STORIES, SINGLE, TEXTURED], ids=["stories", "actions", "textured"]
+)
+def test_captions_read_back_are_the_scene(scenes: list[Scene]) -> None:
+    for number, scene in enumerate(scenes):
         told = captions(scene, Random(number))
         assert len(set(told)) == len(told) == 4
         for text in told:

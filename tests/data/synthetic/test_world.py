@@ -13,9 +13,9 @@ import pytest
 from reading import read_caption
 
 from scenewise.data.rows import Split
-from scenewise.data.synthetic.actions import ACTIONS
+from scenewise.data.synthetic.actions import ACTIONS, TWINS
 from scenewise.data.synthetic.annotating import annotate
-from scenewise.data.synthetic.scene import COLOURS, SHAPES, Scene
+from scenewise.data.synthetic.scene import COLOURS, SHAPES, TEXTURES, Scene
 from scenewise.data.synthetic.settings import SPLITS, WorldSettings, world_settings
 from scenewise.data.synthetic.sound_scenes import SOUND_CLASSES
 from scenewise.data.synthetic.statements import holds
@@ -23,6 +23,8 @@ from scenewise.data.synthetic.world import World, held_out
 from scenewise.errors import UsageError
 
 KINDS: tuple[Any, ...] = ("actions", "stories", "sounds")
+ALONE = tuple(action.name for action in ACTIONS.values() if action.things == 1)
+APART: Any = {"told_apart": True, "compositional": True, "classes": ALONE}
 
 
 def test_pixels_are_the_same_whatever_was_drawn_before() -> None:
@@ -88,9 +90,10 @@ def test_long_films_have_many_frames() -> None:
 # ---- films that captions tell apart
 
 
+@pytest.mark.parametrize("given", [{"kind": "stories"}, APART], ids=["stories", "actions"])
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_every_caption_of_two_hundred_films_fits_one_of_them(split: Split) -> None:
-    world = World(world_settings(kind="stories"))
+def test_every_caption_of_two_hundred_films_fits_one_of_them(split: Split, given: Any) -> None:
+    world = World(world_settings(**given))
     scenes = list(world.scenes(split, 200))
     rows = annotate(world, split, 200)["captions"].rows
     texts = Counter(text for row in rows for text in row.captions)
@@ -102,10 +105,50 @@ def test_every_caption_of_two_hundred_films_fits_one_of_them(split: Split) -> No
             assert fitting == [number]
 
 
-def test_more_stories_than_differ_are_refused() -> None:
-    world = World(world_settings(kind="stories", seconds=0.75, events=1))
-    with pytest.raises(UsageError, match="no more than"):
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind": "stories", "seconds": 0.75, "events": 1}, "longer films or more events"),
+        ({**APART, "textures": ("striped",)}, "more textures or classes"),
+    ],
+)
+def test_more_films_than_differ_are_refused(given: Any, message: str) -> None:
+    world = World(world_settings(**given))
+    with pytest.raises(UsageError, match=f"no more than [0-9]+ films.*{message}"):
         world.scene("test", 3000)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_films_that_are_told_apart_come_with_their_twins(split: Split) -> None:
+    """So what is told of one and cannot be seen in single frames is true of two films."""
+    scenes = list(World(world_settings(**APART)).scenes(split, 10 * len(ALONE)))
+    looks = [
+        (thing.colour, thing.shape, thing.texture) for scene in scenes for thing in scene.things
+    ]
+    pairs = [pair for pair in TWINS if ACTIONS[pair[0]].things == 1]
+    twins = {number for number, scene in enumerate(scenes) if scene.label in dict(pairs)}
+    assert len(twins) == 10 * len(pairs)
+    for number in twins:
+        assert scenes[number + 1].label == ACTIONS[scenes[number].label].twin
+        assert looks[number + 1] == looks[number]
+    rest = [one for number, one in enumerate(looks) if number - 1 not in twins]
+    assert len(set(rest)) > 0.5 * len(rest)
+
+
+def test_what_is_told_apart_has_textures_in_every_sentence() -> None:
+    world = World(world_settings(**APART))
+    for row in annotate(world, "train", 26)["captions"].rows:
+        assert all(len(fact.thing) == 3 for text in row.captions for (fact,) in read_caption(text))
+    assert World(world_settings()).scene("train", 0).textured is False
+
+
+def test_things_have_the_textures_that_are_named() -> None:
+    wanted = ("plain", "checked")
+    world = World(world_settings(classes=ALONE, textures=wanted))
+    seen = {(one.label, one.things[0].texture) for one in world.scenes("train", 260)}
+    assert {texture for _, texture in seen} == set(wanted)
+    assert {texture for label, texture in seen if label.startswith("turn")} == {"checked"}
+    assert set(TEXTURES) > set(wanted)
 
 
 # ---- combinations that train does not have
@@ -127,6 +170,7 @@ def test_a_compositional_world_tests_what_train_did_not_join() -> None:
     for part, names in enumerate((COLOURS, SHAPES, ACTIONS)):
         assert {one[part] for one in train} == set(names)
         assert {one[part] for one in test} <= set(names)
+    assert not {(*look, ACTIONS[action].twin) for *look, action in test} & train
     pairs = {(colour, action) for colour, _, action in train}
     assert pairs == {(colour, action) for colour in COLOURS for action in ACTIONS}
 
@@ -162,6 +206,10 @@ def test_each_kind_has_its_own_defaults() -> None:
         ({"kind": "sounds", "compositional": True}, "belongs to kind actions"),
         ({"classes": ("fly",)}, "Class 'fly': allowed are move left"),
         ({"size": 63}, "multiple of 2"),
+        ({"textures": ("woolly",)}, "Texture 'woolly': allowed are plain"),
+        ({"textures": ("plain",)}, "what turns is striped, checked, halved"),
+        ({"kind": "stories", "told_apart": True}, "belongs to kind actions"),
+        ({"told_apart": True}, "for actions of one thing"),
         ({"kind": "films"}, "'actions', 'stories' or 'sounds'"),
         ({"sise": 64}, "Sise"),
     ],
