@@ -1,0 +1,1 @@
+"""Many tokens to fewer, so that what reads them costs less."""
