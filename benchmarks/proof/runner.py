@@ -77,7 +77,7 @@ def read_rows(path: Path) -> dict[tuple[str, str, int], Row]:
 
 def _all(waiting: list[tuple[str, str, int]], work: Path, device: str, jobs: int) -> Iterator[Row]:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         futures = {
             pool.submit(_one, *key, str((work / key[0]).resolve()), device): key for key in waiting
         }
