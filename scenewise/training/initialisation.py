@@ -14,6 +14,7 @@ from torch import nn
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 EMBEDDING_STD = 0.5  # of positions and marks that are added to tokens of about unit size
+WORD_STD = 1.0  # of such tokens where they are words; torch's own draw
 
 
 @torch.no_grad()
@@ -23,7 +24,8 @@ def scale_to_fan_in(network: nn.Module) -> int:
     ``gain / fan_in`` with gain 2 in networks of ReLU, else 1; biases become 0. What is all zeros
     stays so: a branch that is meant to begin closed. Embeddings of positions, instants and marks
     (parameters of the network whose names end in ``_embed`` or ``_token``) get a spread of 0.5.
-    Norms and embeddings of words are left alone.
+    Words (``nn.Embedding``) get 1, or the positions that are added to them would hide them; a
+    table that is a linear layer's too is drawn as that. Norms are left alone.
     """
     gain = (
         2.0
@@ -37,6 +39,12 @@ def scale_to_fan_in(network: nn.Module) -> int:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
             changed += 1
+    tied = {id(part.weight) for part in network.modules() if isinstance(part, _LAYERS)}
+    for table in network.modules():
+        if isinstance(table, nn.Embedding) and id(table.weight) not in tied:
+            nn.init.normal_(table.weight, std=WORD_STD)
+            if table.padding_idx is not None:
+                nn.init.zeros_(table.weight[table.padding_idx])
     for name, value in network.named_parameters():
         if name.endswith(("_embed", "_token")):
             nn.init.normal_(value, std=EMBEDDING_STD)
