@@ -37,11 +37,11 @@ CLIP = (1, 8, 3, 64, 64)
 RATES = {"TimeSformer": (5e-4, 1.5e-3), "3D ResNet-18": (1e-3, 4e-3)}
 SIZES = (800, 6400)  # films to learn from
 VAL, TEST = 800, 1600
-_STEPS, _SMOKE_STEPS = 1000, 12
+_STEPS, _SMOKE_STEPS = 1000, 8
 
 
 def prepare(work: Path, smoke: bool = False) -> None:
-    counts = (64, 32, 32) if smoke else (max(SIZES), VAL, TEST)
+    counts = (64, 16, 16) if smoke else (max(SIZES), VAL, TEST)
     train, val, test = counts
     write_films(work, Films("train", WorldSettings(), train), label)
     write_films(work, Films("val", WorldSettings(), val, "val"), label)
@@ -65,7 +65,7 @@ def run(name: str, seed: int, work: Path, device: str, smoke: bool) -> dict[str,
     network = build(kind)
     if kind == "TimeSformer":  # the residual network's own draw is by fan already
         scale_to_fan_in(network)
-    steps, batch = (_SMOKE_STEPS, 16) if smoke else (_STEPS, 32)
+    steps, batch = (_SMOKE_STEPS, 8) if smoke else (_STEPS, 32)
     recipe = Recipe(steps=steps, lr=float(rate.removeprefix("lr ")), batch=batch)
     films = train.first(int(size.removesuffix(" films")))
     losses = fit(network, films, F.cross_entropy, recipe, seed=seed, device=device)

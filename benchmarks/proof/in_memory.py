@@ -145,11 +145,11 @@ def fit(
     network.to(device).train()
     matrices = [value for value in network.parameters() if value.requires_grad and value.ndim > 1]
     vectors = [value for value in network.parameters() if value.requires_grad and value.ndim < 2]
-    optimizer = torch.optim.AdamW(
-        [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}],
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
-    )
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.lr)
     warmup = min(recipe.warmup, recipe.steps // 4)
     schedule = Schedule(ScheduleSettings(name="cosine", warmup_steps=warmup), recipe.steps)
     losses = []

@@ -54,7 +54,7 @@ def settings() -> WorldSettings:
 
 
 def prepare(work: Path, smoke: bool = False) -> None:
-    train, test = (64, 32) if smoke else (TRAIN, TEST)
+    train, test = (48, 16) if smoke else (TRAIN, TEST)
     write_films(work, Films("train", settings(), train), label)
     write_films(work, Films("test", settings(), test, "test"), label)
 
@@ -74,7 +74,7 @@ def run(name: str, seed: int, work: Path, device: str, smoke: bool) -> dict[str,
     torch.manual_seed(seed)
     network = build()
     scale_to_fan_in(network)
-    recipe = Recipe(steps=10, lr=1e-3, batch=8, warmup=2) if smoke else _RECIPE
+    recipe = Recipe(steps=6, lr=1e-3, batch=8, warmup=2) if smoke else _RECIPE
     losses = fit(network, train, F.cross_entropy, recipe, seed=seed, device=device)
     figures: dict[str, Any] = drop(losses)
     variants = {"all": network} | {
@@ -152,7 +152,9 @@ def reduced(network: nn.Module, way: str, left: int) -> nn.Module:
             if axis is None:
                 return tokens, sizes
             done = [_MEANS[left][block] for block in range(number) if block in _MEANS[left]]
-            high, wide = (SIZE // PATCH // (2 if name in done else 1) for name in ("rows", "columns"))
+            high, wide = (
+                SIZE // PATCH // (2 if name in done else 1) for name in ("rows", "columns")
+            )
             pattern = {
                 "time": "b (t two h w) d -> b (t h w) d",
                 "rows": "b (t h two w) d -> b (t h w) d",
@@ -173,7 +175,9 @@ def reduced(network: nn.Module, way: str, left: int) -> nn.Module:
     kind = {"merged": MergingBlocks, "dropped by chance": Dropping}.get(way, Averaging)
     made = copy(network)
     made._modules = dict(network._modules)
-    made._modules["blocks"] = nn.ModuleList([kind(network.get_submodule("blocks").children(), merges)])
+    made._modules["blocks"] = nn.ModuleList(
+        [kind(network.get_submodule("blocks").children(), merges)]
+    )
     return made
 
 

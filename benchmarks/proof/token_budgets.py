@@ -124,9 +124,7 @@ def run(name: str, seed: int, work: Path, device: str, smoke: bool) -> dict[str,
         torch.manual_seed(seed)
         reader = _reader(budget, how)
         films = Arrays(tokens["train"], happened["train"])
-        losses = fit(
-            reader, films, _set_loss, reading, seed=seed, device=device, as_inputs=_moved
-        )
+        losses = fit(reader, films, _set_loss, reading, seed=seed, device=device, as_inputs=_moved)
         found = predictions(reader, tokens["test"], device, as_inputs=_moved)
         figures[f"{how} {budget}"] = recall_by_events(found, happened["test"]) | drop(losses)
     return figures
@@ -270,7 +268,7 @@ def _reader(budget: int, how: Pool) -> nn.Module:
                 pooled = self.pool(rearrange(tokens, "b t p d -> b (t p) d"))
             queries = self.query_embed.expand(len(tokens), -1, -1)
             row = self.blocks(torch.cat([queries, self.enter(pooled)], dim=1))
-            scores = self.head(self.norm(row[:, : len(QUERIES)]))
+            scores: Tensor = self.head(self.norm(row[:, : len(QUERIES)]))
             return rearrange(scores, "b actions shapes -> b (shapes actions)")
 
     reader = Reader()
