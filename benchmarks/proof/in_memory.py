@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.data.rows import Split
+from scenewise.data.synthetic.drawing import render
 from scenewise.data.synthetic.scene import Scene
 from scenewise.data.synthetic.settings import WorldSettings
 from scenewise.data.synthetic.world import World
@@ -244,7 +245,8 @@ def _drawn(job: _Job) -> _Drawn:
     films, numbers, truth = job
     world = World(films.settings)
     scenes = [world.scene(films.split, number) for number in numbers]
-    drawn = [world.frames(scene) for scene in scenes]
-    if films.frames:
-        drawn = [frames[list(films.frames)] for frames in drawn]
+    size, rate = films.settings.size, films.settings.frame_rate
+    drawn = [
+        render(scene, size=size, frame_rate=rate, numbers=films.frames or None) for scene in scenes
+    ]
     return np.stack(drawn), np.stack([truth(scene) for scene in scenes])

@@ -6,6 +6,7 @@ import json
 import math
 from fractions import Fraction
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def test_every_event_is_seen_in_two_frames() -> None:
 def test_each_budget_cuts_the_one_before_finer() -> None:
     sizes = list(token_budgets.BUDGETS.items())
     assert all(math.prod(shape) == budget for budget, shape in sizes)
-    for (_, coarse), (_, fine) in zip(sizes, sizes[1:], strict=False):
+    for (_, coarse), (_, fine) in pairwise(sizes):
         assert all(more % few == 0 for few, more in zip(coarse, fine, strict=True))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -169,7 +167,7 @@ def test_what_cannot_be_is_refused() -> None:
         match(tokens_of(9), 1, protected=2)
     with pytest.raises(UsageError, match="2 blocks need 2 numbers"):
         MergingBlocks(blocks_of(2), (1,))
-    divided = cast(nn.ModuleList, timesformer_tiny().blocks)
+    divided = timesformer_tiny().blocks
     with pytest.raises(UsageError, match="not in DividedBlock"):
         MergingBlocks(divided, (1, 1, 1, 1))
 
