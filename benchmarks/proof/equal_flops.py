@@ -27,6 +27,7 @@ from benchmarks.proof.in_memory import (
     write_films,
 )
 from benchmarks.proof.pooling import label
+from scenewise.data.rows import Split
 from scenewise.data.synthetic.actions import ACTIONS
 from scenewise.data.synthetic.settings import WorldSettings
 
@@ -41,11 +42,13 @@ _STEPS, _SMOKE_STEPS = 1000, 8
 
 
 def prepare(work: Path, smoke: bool = False) -> None:
-    counts = (64, 16, 16) if smoke else (max(SIZES), VAL, TEST)
-    train, val, test = counts
-    write_films(work, Films("train", WorldSettings(), train), label)
-    write_films(work, Films("val", WorldSettings(), val, "val"), label)
-    write_films(work, Films("test", WorldSettings(), test, "test"), label)
+    counts = (8, 16, 16) if smoke else (max(SIZES), VAL, TEST)
+    splits: tuple[Split, ...] = ("train", "val", "test")
+    films = [
+        Films(split, WorldSettings(), count, split)
+        for split, count in zip(splits, counts, strict=True)
+    ]
+    write_films(work, films, label)
 
 
 def runs(smoke: bool) -> list[str]:

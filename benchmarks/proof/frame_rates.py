@@ -117,8 +117,7 @@ def films(smoke: bool) -> list[Films]:
 
 
 def prepare(work: Path, smoke: bool = False) -> None:
-    for one in films(smoke):
-        write_films(work, one, spans)
+    write_films(work, films(smoke), spans)
 
 
 def runs(smoke: bool) -> list[str]:

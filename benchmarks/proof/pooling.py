@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 NETWORKS = {
-    "TimeSformer": ("mean", "[CLS]", "max", "attention"),
+    "TimeSformer": ("mean", "[CLS]", "max"),
     "frames one by one": ("mean", "max", "attention"),
 }
 TRAIN, TEST = 6400, 1600
@@ -51,9 +51,10 @@ def label(scene: Scene) -> npt.NDArray[np.int64]:
 
 
 def prepare(work: Path, smoke: bool = False) -> None:
-    train, test = (64, 16) if smoke else (TRAIN, TEST)
-    write_films(work, Films("train", WorldSettings(), train), label)
-    write_films(work, Films("test", WorldSettings(), test, "test"), label)
+    train, test = (8, 16) if smoke else (TRAIN, TEST)
+    world = WorldSettings()
+    films = [Films("train", world, train), Films("test", world, test, "test")]
+    write_films(work, films, label)
 
 
 def runs(smoke: bool) -> list[str]:

@@ -209,13 +209,13 @@ def test_counting_runs_through() -> None:
 def test_films_are_drawn_once_and_as_the_world_has_them(tmp_path: Path) -> None:
     settings = WorldSettings(size=16)
     films = Films("some", settings, 5, frames=(0, 7))
-    write_films(tmp_path, films, label)
+    write_films(tmp_path, [films], label)
     found = read_films(tmp_path, "some")
     for number, (frames, scene) in enumerate(World(settings).films("train", 5)):
         np.testing.assert_array_equal(found.frames[number], frames[[0, 7]])
         assert found.truth[number] == label(scene)
     before = (tmp_path / "some.npy").stat().st_mtime_ns
-    write_films(tmp_path, films, label)
+    write_films(tmp_path, [films], label)
     assert (tmp_path / "some.npy").stat().st_mtime_ns == before
 
 
