@@ -27,6 +27,7 @@ from benchmarks.proof.in_memory import (
     write_films,
 )
 from benchmarks.proof.pooling import label
+from scenewise.data.rows import Split
 from scenewise.data.synthetic.actions import ACTIONS
 from scenewise.data.synthetic.settings import WorldSettings
 
@@ -37,15 +38,17 @@ CLIP = (1, 8, 3, 64, 64)
 RATES = {"TimeSformer": (5e-4, 1.5e-3), "3D ResNet-18": (1e-3, 4e-3)}
 SIZES = (800, 6400)  # films to learn from
 VAL, TEST = 800, 1600
-_STEPS, _SMOKE_STEPS = 1000, 12
+_STEPS, _SMOKE_STEPS = 1000, 8
 
 
 def prepare(work: Path, smoke: bool = False) -> None:
-    counts = (64, 32, 32) if smoke else (max(SIZES), VAL, TEST)
-    train, val, test = counts
-    write_films(work, Films("train", WorldSettings(), train), label)
-    write_films(work, Films("val", WorldSettings(), val, "val"), label)
-    write_films(work, Films("test", WorldSettings(), test, "test"), label)
+    counts = (8, 16, 16) if smoke else (max(SIZES), VAL, TEST)
+    splits: tuple[Split, ...] = ("train", "val", "test")
+    films = [
+        Films(split, WorldSettings(), count, split)
+        for split, count in zip(splits, counts, strict=True)
+    ]
+    write_films(work, films, label)
 
 
 def runs(smoke: bool) -> list[str]:
@@ -65,7 +68,7 @@ def run(name: str, seed: int, work: Path, device: str, smoke: bool) -> dict[str,
     network = build(kind)
     if kind == "TimeSformer":  # the residual network's own draw is by fan already
         scale_to_fan_in(network)
-    steps, batch = (_SMOKE_STEPS, 16) if smoke else (_STEPS, 32)
+    steps, batch = (_SMOKE_STEPS, 8) if smoke else (_STEPS, 32)
     recipe = Recipe(steps=steps, lr=float(rate.removeprefix("lr ")), batch=batch)
     films = train.first(int(size.removesuffix(" films")))
     losses = fit(network, films, F.cross_entropy, recipe, seed=seed, device=device)

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.data.rows import Split
+from scenewise.data.synthetic.drawing import render
 from scenewise.data.synthetic.scene import Scene
 from scenewise.data.synthetic.settings import WorldSettings
 from scenewise.data.synthetic.world import World
@@ -88,30 +89,33 @@ class Joined:
         )
 
 
-def write_films(folder: Path, films: Films, truth: Truth) -> None:
-    """Draw the films and ``truth`` of their scenes into two files; once: what is there stays."""
-    if (folder / f"{films.name}.truth.npy").is_file():
-        return
-    starts = range(0, films.count, _CHUNK)
-    jobs = [(films, range(start, min(start + _CHUNK, films.count)), truth) for start in starts]
-    first, _ = _drawn((films, range(1), truth))
-    part = folder / f"{films.name}.part.npy"
-    shape = (films.count, *first.shape[1:])
-    frames = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-    truths = []
-    for job, (drawn, true) in zip(jobs, _in_processes(jobs), strict=True):
-        frames[job[1].start : job[1].stop] = drawn
-        truths.append(true)
-    frames.flush()
-    del frames
-    part.replace(folder / f"{films.name}.npy")
-    np.save(folder / f"{films.name}.truth.npy", np.concatenate(truths))
+def write_films(folder: Path, wanted: Sequence[Films], truth: Truth) -> None:
+    """Draw films and ``truth`` of their scenes into two files each; once: what is there stays."""
+    missing = [films for films in wanted if not _truth_file(folder, films.name).is_file()]
+    jobs = []
+    for films in missing:
+        first = _drawn(films, range(1))
+        np.lib.format.open_memmap(
+            _part_file(folder, films.name),
+            mode="w+",
+            dtype=np.uint8,
+            shape=(films.count, *first.shape[1:]),
+        )
+        for start in range(0, films.count, _CHUNK):
+            numbers = range(start, min(start + _CHUNK, films.count))
+            jobs.append((folder, films, numbers, truth))
+    truths: dict[str, list[npt.NDArray[Any]]] = {films.name: [] for films in missing}
+    for (_, films, _, _), true in zip(jobs, _in_processes(jobs), strict=True):
+        truths[films.name].append(true)
+    for name, parts in truths.items():
+        _part_file(folder, name).replace(folder / f"{name}.npy")
+        np.save(_truth_file(folder, name), np.concatenate(parts))
 
 
 def read_films(folder: Path, name: str) -> Arrays:
     """What ``write_films`` wrote."""
     frames = np.load(folder / f"{name}.npy", mmap_mode="r")
-    return Arrays(frames, np.load(folder / f"{name}.truth.npy"))
+    return Arrays(frames, np.load(_truth_file(folder, name)))
 
 
 def pixels(frames: npt.NDArray[np.uint8], device: str) -> Tensor:
@@ -145,11 +149,11 @@ def fit(
     network.to(device).train()
     matrices = [value for value in network.parameters() if value.requires_grad and value.ndim > 1]
     vectors = [value for value in network.parameters() if value.requires_grad and value.ndim < 2]
-    optimizer = torch.optim.AdamW(
-        [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}],
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
-    )
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.lr)
     warmup = min(recipe.warmup, recipe.steps // 4)
     schedule = Schedule(ScheduleSettings(name="cosine", warmup_steps=warmup), recipe.steps)
     losses = []
@@ -227,24 +231,46 @@ def _batches(count: int, batch: int, seed: int) -> Iterator[npt.NDArray[np.int64
             yield np.sort(order[start : start + batch])
 
 
-_Job = tuple[Films, range, Truth]
-_Drawn = tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]
+_Job = tuple[Path, Films, range, Truth]
 
 
-def _in_processes(jobs: Sequence[_Job]) -> Iterator[_Drawn]:
-    if len(jobs) < 3:
-        yield from map(_drawn, jobs)
+def _in_processes(jobs: Sequence[_Job]) -> Iterator[npt.NDArray[Any]]:
+    if sum(len(numbers) for _, _, numbers, _ in jobs) < 3 * _CHUNK:
+        yield from map(_draw, jobs)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(jobs)), mp_context=context) as pool:
-        yield from pool.map(_drawn, jobs)
+        yield from pool.map(_draw, jobs)
 
 
-def _drawn(job: _Job) -> _Drawn:
-    films, numbers, truth = job
+def _draw(job: _Job) -> npt.NDArray[Any]:
+    """Draw some films into the file of all; what is true of them."""
+    folder, films, numbers, truth = job
+    frames = np.load(_part_file(folder, films.name), mmap_mode="r+")
+    frames[numbers.start : numbers.stop] = _drawn(films, numbers)
+    frames.flush()
     world = World(films.settings)
-    scenes = [world.scene(films.split, number) for number in numbers]
-    drawn = [world.frames(scene) for scene in scenes]
-    if films.frames:
-        drawn = [frames[list(films.frames)] for frames in drawn]
-    return np.stack(drawn), np.stack([truth(scene) for scene in scenes])
+    return np.stack([truth(world.scene(films.split, number)) for number in numbers])
+
+
+def _drawn(films: Films, numbers: range) -> npt.NDArray[np.uint8]:
+    world, settings = World(films.settings), films.settings
+    return np.stack(
+        [
+            render(
+                world.scene(films.split, number),
+                size=settings.size,
+                frame_rate=settings.frame_rate,
+                numbers=films.frames or None,
+            )
+            for number in numbers
+        ]
+    )
+
+
+def _part_file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.part.npy"
+
+
+def _truth_file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.truth.npy"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 NETWORKS = {
-    "TimeSformer": ("mean", "[CLS]", "max", "attention"),
+    "TimeSformer": ("mean", "[CLS]", "max"),
     "frames one by one": ("mean", "max", "attention"),
 }
 TRAIN, TEST = 6400, 1600
@@ -51,9 +51,10 @@ def label(scene: Scene) -> npt.NDArray[np.int64]:
 
 
 def prepare(work: Path, smoke: bool = False) -> None:
-    train, test = (64, 32) if smoke else (TRAIN, TEST)
-    write_films(work, Films("train", WorldSettings(), train), label)
-    write_films(work, Films("test", WorldSettings(), test, "test"), label)
+    train, test = (8, 16) if smoke else (TRAIN, TEST)
+    world = WorldSettings()
+    films = [Films("train", world, train), Films("test", world, test, "test")]
+    write_films(work, films, label)
 
 
 def runs(smoke: bool) -> list[str]:
@@ -69,7 +70,7 @@ def run(name: str, seed: int, work: Path, device: str, smoke: bool) -> dict[str,
     train, test = read_films(work, "train"), read_films(work, "test")
     torch.manual_seed(seed)
     network = _network(kind, how)
-    recipe = Recipe(steps=12, lr=1e-3, batch=16, warmup=2) if smoke else _RECIPES[kind]
+    recipe = Recipe(steps=8, lr=1e-3, batch=8, warmup=2) if smoke else _RECIPES[kind]
     losses = fit(network, train, F.cross_entropy, recipe, seed=seed, device=device)
     found = predictions(network, test.frames, device)
     return {"accuracy": accuracy(found, test.truth), **drop(losses)}
@@ -104,7 +105,9 @@ def _network(kind: str, how: str) -> nn.Module:
 
         def __init__(self) -> None:
             super().__init__()
-            self.body = timesformer_tiny(num_classes=0) if kind == "TimeSformer" else _frames(width)
+            self.body: Any = (
+                timesformer_tiny(num_classes=0) if kind == "TimeSformer" else _frames(width)
+            )
             self.pool = AttentionPooling(width, heads=3) if how == "attention" else None
             self.head = nn.Linear(width, len(ACTIONS))
 

@@ -80,6 +80,7 @@ def happening(scene: Scene) -> npt.NDArray[np.uint8]:
 
 
 def prepare(work: Path, smoke: bool = False) -> None:
+    films = []
     for events in EVENTS:
         for seed, (split, count) in enumerate({"train": TRAIN, "test": TEST}.items()):
             world = WorldSettings(
@@ -91,8 +92,8 @@ def prepare(work: Path, smoke: bool = False) -> None:
                 events=events,
                 backgrounds=("plain", "gradient"),
             )
-            films = Films(f"{split} {events}", world, 6 if smoke else count)
-            write_films(work, films, happening)
+            films.append(Films(f"{split} {events}", world, 2 if smoke else count))
+    write_films(work, films, happening)
 
 
 def runs(smoke: bool) -> list[str]:
@@ -106,7 +107,7 @@ def run(name: str, seed: int, work: Path, device: str, smoke: bool) -> dict[str,
     train, test = (_all_events(work, split) for split in ("train", "test"))
     torch.manual_seed(seed)
     network = _network()
-    looking = Recipe(steps=8, lr=2e-3, batch=4, warmup=2) if smoke else _LOOKING
+    looking = Recipe(steps=6, lr=2e-3, batch=5, warmup=2) if smoke else _LOOKING
     losses = fit(network, train, _happening_loss, looking, seed=seed, device=device)
     network.eval().requires_grad_(False)
     tokens = {
@@ -124,9 +125,7 @@ def run(name: str, seed: int, work: Path, device: str, smoke: bool) -> dict[str,
         torch.manual_seed(seed)
         reader = _reader(budget, how)
         films = Arrays(tokens["train"], happened["train"])
-        losses = fit(
-            reader, films, _set_loss, reading, seed=seed, device=device, as_inputs=_moved
-        )
+        losses = fit(reader, films, _set_loss, reading, seed=seed, device=device, as_inputs=_moved)
         found = predictions(reader, tokens["test"], device, as_inputs=_moved)
         figures[f"{how} {budget}"] = recall_by_events(found, happened["test"]) | drop(losses)
     return figures
@@ -270,7 +269,7 @@ def _reader(budget: int, how: Pool) -> nn.Module:
                 pooled = self.pool(rearrange(tokens, "b t p d -> b (t p) d"))
             queries = self.query_embed.expand(len(tokens), -1, -1)
             row = self.blocks(torch.cat([queries, self.enter(pooled)], dim=1))
-            scores = self.head(self.norm(row[:, : len(QUERIES)]))
+            scores: Tensor = self.head(self.norm(row[:, : len(QUERIES)]))
             return rearrange(scores, "b actions shapes -> b (shapes actions)")
 
     reader = Reader()

@@ -10,7 +10,7 @@ gives the same pixels everywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -34,9 +34,13 @@ def render(
     *,
     size: int = 64,
     frame_rate: Fraction = FRAME_RATE,
+    numbers: Sequence[int] | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """All frames (T, size, size, 3) of a scene, RGB; frame n shows ``(n + 1/2) / frame_rate``."""
-    return np.stack(list(draw_frames(scene, size=size, frame_rate=frame_rate)))
+    """All frames (T, size, size, 3) of a scene, RGB, or those of ``numbers``.
+
+    Frame n shows ``(n + 1/2) / frame_rate``.
+    """
+    return np.stack(list(draw_frames(scene, size=size, frame_rate=frame_rate, numbers=numbers)))
 
 
 def draw_frames(
@@ -44,13 +48,15 @@ def draw_frames(
     *,
     size: int = 64,
     frame_rate: Fraction = FRAME_RATE,
+    numbers: Sequence[int] | None = None,
 ) -> Iterator[Picture]:
-    """The frames (size, size, 3) of a scene one after the other."""
-    numbers = np.arange(frame_count(scene, frame_rate), dtype=np.int64)
+    """The frames (size, size, 3) of a scene one after the other; ``numbers`` None: all."""
+    wanted = range(frame_count(scene, frame_rate)) if numbers is None else numbers
+    taken = np.array(wanted, np.int64)
     drift = ((0, scene.background.drift[0]), (ticks(scene.seconds), scene.background.drift[1]))
-    shifts = np.rint(values(drift, numbers, frame_rate) * size / UNITS).astype(int)
+    shifts = np.rint(values(drift, taken, frame_rate) * size / UNITS).astype(int)
     behind = _background(scene.background, size)
-    painters = [_Painter(thing, size, numbers, frame_rate) for thing in scene.things]
+    painters = [_Painter(thing, size, taken, frame_rate) for thing in scene.things]
     for number, (right, down) in enumerate(shifts.tolist()):
         canvas = np.roll(behind, (down, right), (0, 1)) if right or down else behind.copy()
         for painter in painters:

@@ -56,7 +56,9 @@ def match(keys: Tensor, count: int, *, protected: int = 1) -> Matching:
     alike = unit[:, ::2] @ unit[:, 1::2].transpose(1, 2)  # (B, first, second)
     if not alike.shape[2]:  # a single token
         nothing = keys.new_zeros(keys.shape[0], 0, dtype=torch.long)
-        return Matching(repeat(torch.arange(alike.shape[1]), "k -> b k", b=len(keys)), *[nothing] * 2)
+        return Matching(
+            repeat(torch.arange(alike.shape[1]), "k -> b k", b=len(keys)), *[nothing] * 2
+        )
     best, partner = alike.max(dim=-1)
     best[:, :protected] = -torch.inf
     order = best.argsort(dim=-1, descending=True, stable=True)
@@ -90,10 +92,10 @@ def merges_of_blocks(tokens: int, left: int, depth: int, *, protected: int = 1) 
     for most in range(max(0, tokens - left) + 1):
         counts, there = [], tokens
         for _ in range(depth):
-            count = min(most, most_merges(there, protected=protected), there - left)
+            count = min(most, most_merges(there, protected=protected), max(0, there - left))
             counts.append(count)
             there -= count
-        if there == left:
+        if there == left <= tokens:
             return tuple(counts)
     raise UsageError(
         f"{depth} blocks that merge up to half of their tokens cannot make {left} of {tokens}."

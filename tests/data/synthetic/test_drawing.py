@@ -181,6 +181,13 @@ def test_a_finer_frame_rate_shows_the_same_and_more(rate: int) -> None:
     assert (fine[step // 2 :: step] == coarse).all()
 
 
+def test_some_frames_are_those_of_the_whole_film() -> None:
+    scene = draw_action("move up", Random(0), backgrounds=("drifting",))
+    whole = render(scene, frame_rate=Fraction(24))
+    some = render(scene, frame_rate=Fraction(24), numbers=(3, 9, 9, 20))
+    np.testing.assert_array_equal(some, whole[[3, 9, 9, 20]])
+
+
 def test_a_finer_picture_shows_the_same() -> None:
     for seed in SEEDS:
         scene = scene_of("move right", seed)
