@@ -59,8 +59,14 @@ def synthesize(
         int, typer.Option(parser=whole_number(16, 1024), metavar="PIXELS", help="Of each side.")
     ] = 64,
     fps: Annotated[
-        Fraction, typer.Option(parser=_frame_rate, metavar="RATE", help="Frames per second.")
-    ] = Fraction(8),
+        Fraction | None,
+        typer.Option(
+            parser=_frame_rate,
+            metavar="RATE",
+            help="Frames per second. Default: 8, with --layout that of the layout.",
+            show_default=False,
+        ),
+    ] = None,
     seconds: Annotated[
         float | None,
         typer.Option(
@@ -92,6 +98,14 @@ def synthesize(
             help="What happens, as text. Default: beside stories, else none.", show_default=False
         ),
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Write the world as this dataset lays out its files, such as msrvtt or ucf101.",
+            show_default=False,
+        ),
+    ] = None,
     workers: WorkersOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -109,13 +123,21 @@ def synthesize(
     from scenewise.errors import UsageError
 
     output = Output.start(json=json, quiet=quiet, verbose=verbose)
+    if layout is not None:
+        if kind != "actions" or events or compositional or not sound or subtitles:
+            raise UsageError(
+                f"--layout {layout} says what a film shows: leave out --kind, --events, "
+                "--compositional, --no-sound and --subtitles."
+            )
+        _write_layout(output, folder, layout, films, seed, size, fps, seconds, workers)
+        return
     if kind == "sounds" and not sound:
         raise UsageError("--no-sound: films of --kind sounds are told apart by it.")
     settings = world_settings(
         kind=kind,
         seed=seed,
         size=size,
-        frame_rate=fps,
+        frame_rate=fps or Fraction(8),
         seconds=seconds,
         events=events,
         compositional=compositional,
@@ -139,3 +161,38 @@ def synthesize(
     output.result(f"{plural(made, 'film')}, {report.made} of them new: {printable(folder)}")
     rows = ", ".join(f"{count} {task}" for task, count in report.rows.items())
     output.result(f"annotations: {rows}")
+
+
+def _write_layout(
+    output: Output,
+    folder: Path,
+    layout: str,
+    films: int,
+    seed: int,
+    size: int,
+    fps: Fraction | None,
+    seconds: float | None,
+    workers: int | None,
+) -> None:
+    import os
+
+    from scenewise.data.synthetic.layouts import write_layout
+
+    with shown_progress(output) as progress:
+        report = write_layout(
+            folder,
+            layout,
+            films,
+            seed=seed,
+            size=size,
+            frame_rate=fps,
+            seconds=seconds,
+            workers=workers or os.cpu_count() or 1,
+            progress=progress,
+        )
+    if output.json:
+        output.document(report.to_dict())
+        return
+    made = sum(report.films.values())
+    output.result(f"{plural(made, 'film')} as {layout} has them: {printable(folder)}")
+    output.result(f"annotations: {', '.join(report.files)}")

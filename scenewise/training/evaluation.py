@@ -86,7 +86,7 @@ class LabelEvaluation:
 class RetrievalEvaluation:
     """Texts and videos of a ``VideoTextModel``, both ways.
 
-    ``videos`` have clips, ``texts`` have ids; ``Batch.rows`` of both are rows, and
+    ``videos`` have clips or kept vectors, ``texts`` have ids; ``Batch.rows`` of both are rows, and
     ``video_of_row`` says which video each row shows, so that several rows may be of one. A video
     that is seen several times counts once, by its first clip.
     """
@@ -118,8 +118,13 @@ class RetrievalEvaluation:
         parts: list[Features] = []
         place: dict[int, int] = {}
         for batch in self.videos:
-            if batch.clips is None:
-                raise TrainingError("Retrieval is measured on clips; these batches have none.")
+            shown, real = batch.clips, batch.clip_mask
+            if shown is None:
+                shown, real = batch.features, batch.feature_mask
+            if shown is None:
+                raise TrainingError(
+                    "Retrieval is measured on clips or kept vectors; these batches have none."
+                )
             fresh = []
             for number, row in enumerate(batch.rows.tolist()):
                 video = self.video_of_row[row]
@@ -127,8 +132,8 @@ class RetrievalEvaluation:
                     place[video] = len(place)
                     fresh.append(number)
             if fresh:
-                mask = None if batch.clip_mask is None else batch.clip_mask[fresh].to(device)
-                parts.append(_moved(model.encode_video(batch.clips[fresh].to(device), mask), "cpu"))
+                mask = None if real is None else real[fresh].to(device)
+                parts.append(_moved(model.encode_video(shown[fresh].to(device), mask), "cpu"))
         if not parts:
             raise TrainingError("There is no video to measure on; check the validation split.")
         return Features.join(parts), place

@@ -85,7 +85,9 @@ class WorldReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class FilmJob:
+    """A film that should lie at ``path``; its suffix is its container."""
+
     path: Path
     scene: Scene
     world: WorldSettings
@@ -111,12 +113,12 @@ def write_world(
     identity = _identity(settings, files)
     _check_folder(folder, identity, counts)
     world = World(settings)
-    jobs: list[_Job] = []
+    jobs: list[FilmJob] = []
     truth: list[dict[str, Any]] = []
     for split, count in counts.items():
         for number, scene in enumerate(world.scenes(split, count)):
             name = video_name(scene, split, number)
-            jobs.append(_Job(folder / "videos" / name, scene, settings, files))
+            jobs.append(FilmJob(folder / "videos" / name, scene, settings, files))
             seed = f"{settings.seed}/{settings.kind}/{split}/{number}"
             truth.append({"video": name, "split": split, "seed": seed, **scene.to_dict()})
     with _storage_errors(folder):
@@ -128,7 +130,7 @@ def write_world(
     if shown:
         write_picture(folder / SHEET_FILE, draw_sheet(world, shown), optimize=True)
     with _storage_errors(folder):
-        made = _make(jobs, workers, progress)
+        made = make_films(jobs, workers, progress)
     frames = sum(frame_count(job.scene, settings.frame_rate) for job in jobs)
     return WorldReport(folder, counts, made, frames, rows)
 
@@ -213,7 +215,9 @@ def _line(row: Any) -> dict[str, Any]:
 # ---- films
 
 
-def _make(jobs: list[_Job], workers: int, progress: Callable[[Progress], None] | None) -> int:
+def make_films(
+    jobs: list[FilmJob], workers: int, progress: Callable[[Progress], None] | None
+) -> int:
     """Make the films that are not there; how many."""
     missing = [job for job in jobs if not _is_whole(job)]
     started = time.monotonic()
@@ -227,7 +231,7 @@ def _make(jobs: list[_Job], workers: int, progress: Callable[[Progress], None] |
     return len(missing)
 
 
-def _is_whole(job: _Job) -> bool:
+def _is_whole(job: FilmJob) -> bool:
     """Whether the film is there with all its frames, and its subtitles."""
     if job.files.subtitles == "beside" and not job.path.with_suffix(".srt").is_file():
         return False
@@ -238,7 +242,7 @@ def _is_whole(job: _Job) -> bool:
         return False
 
 
-def _finished(jobs: list[_Job], workers: int) -> Iterator[_Job]:
+def _finished(jobs: list[FilmJob], workers: int) -> Iterator[FilmJob]:
     """The jobs, each when its film is written."""
     if workers <= 1 or len(jobs) <= 1:
         for job in jobs:
@@ -248,7 +252,7 @@ def _finished(jobs: list[_Job], workers: int) -> Iterator[_Job]:
     start = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(jobs)), start, _deaf) as pool:
         try:
-            running: dict[Future[None], _Job] = {pool.submit(_write, job): job for job in jobs}
+            running: dict[Future[None], FilmJob] = {pool.submit(_write, job): job for job in jobs}
             for future in as_completed(running):
                 future.result()
                 yield running[future]
@@ -268,12 +272,15 @@ def _deaf() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _write(job: _Job) -> None:
+def _write(job: FilmJob) -> None:
     rate = job.world.frame_rate
     settings = FilmSettings(
-        container="mp4",
+        # a film is written under another name first, which does not tell
+        container=job.path.suffix.removeprefix("."),
         frame_rate=rate,
         gop=_GOP,
+        # an avi has no times of its own by which frames could be put back in order
+        b_frames=0 if job.path.suffix == ".avi" else 2,
         quality=_QUALITY,
         # x264's macroblock tree gives other bytes now and then for pictures as small as these
         options={"x264-params": "mbtree=0"},
