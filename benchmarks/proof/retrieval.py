@@ -253,9 +253,9 @@ def report(rows: Sequence[Row]) -> str:
             devices = ", ".join(sorted({row["device"] for row in grouped[name]}))
             lines.append(f"| {_title(name)} | {means} | {steps} | {seconds:.0f} | {devices} |")
         found = [by_chance(films, k, _RIGHT[way]) for k in range(1, films + 1)]
-        cells = " | ".join(f"{found[k - 1]:.3f}" for k in (1, 5, 10))
+        recalls = " | ".join(f"{found[k - 1]:.3f}" for k in (1, 5, 10))
         median = 1 + sum(share < 0.5 for share in found)
-        lines += [f"| chance | {cells} | {median} | | | |", ""]
+        lines += [f"| chance | {recalls} | {median} | | | |", ""]
     lines += [
         f"| the nearest film has right | {' | '.join((*PARTS, 'all but the twin'))} |",
         f"|---|{'---|' * (len(PARTS) + 1)}",

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.proof import retrieval
 from benchmarks.proof.label_runs import CONFIGS
 from scenewise.cli.main import main
+from scenewise.data.synthetic.actions import TWINS
 from scenewise.data.synthetic.statements import holds, statement
 from scenewise.data.synthetic.world import World, held_out
 from scenewise.training import read_config
@@ -89,7 +90,7 @@ def test_what_is_right_in_the_nearest_film_is_counted() -> None:
     # who finds the twin each time has all right but the action
     twins = np.eye(FILMS, dtype=np.float32)
     for first in range(FILMS - 1):
-        if scenes[first + 1].label == dict(retrieval.TWINS).get(scenes[first].label):
+        if scenes[first + 1].label == dict(TWINS).get(scenes[first].label):
             twins[[first, first + 1]] = twins[[first + 1, first]]
     mistaken = retrieval.part_figures(twins, owners, scenes)
     share = 20 / 22  # two rounds of eleven classes, one of which has no twin
