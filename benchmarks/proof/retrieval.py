@@ -5,9 +5,10 @@
 Films of the generated world (64 pixels, 8 frames), eleven actions of one thing, which has one of
 eight colours, six shapes and three textures. A sentence names all four. No colour and shape of
 test was ever seen with its action in training, nor with its twin, while each part was. Test has
-200 films, each sentence fits exactly one of them, and most come with their twin: the same thing,
-and the same frames in reverse. So what sees frames without their order finds the two and has to
-guess. Such a network is one control, an untrained one the other; the rest see motion.
+200 films, each sentence fits exactly one of them, and most come with a film of a like thing that
+does the twin: the one's frames in reverse could be the other's. So what sees frames without their
+order finds the two and has to guess. Such a network is one control, an untrained one the other;
+the rest see motion.
 
 All learn by ``configs/world/retrieval`` through ``scenewise.training.train``, which measures them
 on the test films after the last step; nothing is chosen by these.
