@@ -44,16 +44,24 @@ def draw_action(
     looks: Sequence[tuple[str, str]] = LOOKS,
     backgrounds: tuple[BackgroundKind, ...] = BACKGROUNDS,
     textures: Sequence[str] = TEXTURES,
+    radius: tuple[int, int] = COMMON,
 ) -> Scene:
     """A scene of ``seconds`` in which one action happens; ``label`` is its name.
 
     Every thing has a colour and a shape of ``looks``. What acts alone has one of ``textures``;
-    what turns, one of those of ``TURNING_TEXTURES`` among them.
+    what turns, one of those of ``TURNING_TEXTURES`` among them. Its ``radius`` is drawn between
+    two, in thousandths of the picture, except where it grows or shrinks.
     """
     if action in FIRST_OF_TWINS:
         forward = FIRST_OF_TWINS[action]
         return draw_action(
-            forward, lots, seconds=seconds, looks=looks, backgrounds=backgrounds, textures=textures
+            forward,
+            lots,
+            seconds=seconds,
+            looks=looks,
+            backgrounds=backgrounds,
+            textures=textures,
+            radius=radius,
         ).reversed()
     background = draw_background(lots, seconds, backgrounds)
     for _ in range(_TRIES):
@@ -63,7 +71,7 @@ def draw_action(
             if ACTIONS[action].things == 2:
                 _meet(stage, action, start, end, looks)
             else:
-                _act(stage, action, start, end, looks, textures)
+                _act(stage, action, (start, end), looks, textures, radius)
         except NoRoomError:
             continue
         return stage.scene(background, label=action)
@@ -81,13 +89,13 @@ def draw_span(lots: Random, seconds: float) -> tuple[float, float]:
 def _act(
     stage: Stage,
     action: str,
-    start: float,
-    end: float,
+    span: tuple[float, float],
     looks: _Looks,
     textures: Sequence[str],
+    sizes: tuple[int, int],
 ) -> None:
     lots = stage.lots
-    low, high = (SMALLEST, 140) if action == "grow" else COMMON
+    low, high = (SMALLEST, 140) if action == "grow" else sizes
     radius = lots.randint(low, high)
     spot = stage.spot(radius)
     if action.startswith("turn"):
@@ -102,7 +110,7 @@ def _act(
         texture=texture,
         there=action != "appear",
     )
-    stage.act(action, who, start, end)
+    stage.act(action, who, *span)
 
 
 def _meet(stage: Stage, action: str, start: float, end: float, looks: _Looks) -> None:

@@ -15,7 +15,7 @@ from scenewise.data.settings import Section
 from scenewise.data.synthetic.actions import ACTIONS
 from scenewise.data.synthetic.scene import BACKGROUNDS, TEXTURES, BackgroundKind
 from scenewise.data.synthetic.sound_scenes import SOUND_CLASSES
-from scenewise.data.synthetic.staging import TURNING_TEXTURES
+from scenewise.data.synthetic.staging import COMMON, LARGEST, SMALLEST, TURNING_TEXTURES
 from scenewise.data.synthetic.story_scenes import MOST_EVENTS, SHORTEST_SLOT_SECONDS
 from scenewise.errors import UsageError
 
@@ -45,6 +45,7 @@ class WorldSettings(Section):
     # caption; twins that follow each other in ``classes`` come as pairs that differ in that alone
     told_apart: bool = False
     textures: tuple[str, ...] = Field(default=TEXTURES, min_length=1)  # actions: of one thing
+    radius: tuple[int, int] = COMMON  # actions: of one thing, lowest and highest; of 1000 a side
 
     @model_validator(mode="before")
     @classmethod
@@ -95,6 +96,11 @@ class WorldSettings(Section):
         if turning and not set(self.textures) & set(TURNING_TEXTURES):
             raise ValueError(
                 f"textures {', '.join(self.textures)}: what turns is {', '.join(TURNING_TEXTURES)}"
+            )
+        if not SMALLEST <= self.radius[0] <= self.radius[1] <= LARGEST:
+            raise ValueError(
+                f"radius {self.radius[0]} to {self.radius[1]}: allowed are {SMALLEST} to {LARGEST}, "
+                "the smaller first"
             )
         if not self.told_apart:
             return

@@ -89,7 +89,13 @@ class World:
             (thing,) = before.things
             looks, textures = ((thing.colour, thing.shape),), (thing.texture,)
         scene = draw_action(
-            name, lots, seconds=seconds, looks=looks, backgrounds=behind, textures=textures
+            name,
+            lots,
+            seconds=seconds,
+            looks=looks,
+            backgrounds=behind,
+            textures=textures,
+            radius=wanted.radius,
         )
         return replace(scene, textured=True) if wanted.told_apart else scene
 

@@ -142,6 +142,14 @@ def test_what_is_told_apart_has_textures_in_every_sentence() -> None:
     assert World(world_settings()).scene("train", 0).textured is False
 
 
+def test_things_are_as_large_as_is_wanted() -> None:
+    world = World(world_settings(classes=ALONE, radius=(200, 250)))
+    for scene in world.scenes("train", 104):
+        sizes = {value[0] for _, value in scene.things[0].radius}
+        assert (len(sizes) == 2) == (scene.label in ("grow", "shrink"))
+        assert len(sizes) == 2 or 200 <= min(sizes) <= 250
+
+
 def test_things_have_the_textures_that_are_named() -> None:
     wanted = ("plain", "checked")
     world = World(world_settings(classes=ALONE, textures=wanted))
@@ -208,6 +216,8 @@ def test_each_kind_has_its_own_defaults() -> None:
         ({"size": 63}, "multiple of 2"),
         ({"textures": ("woolly",)}, "Texture 'woolly': allowed are plain"),
         ({"textures": ("plain",)}, "what turns is striped, checked, halved"),
+        ({"radius": (100, 200)}, "Radius 100 to 200: allowed are 110 to 250"),
+        ({"radius": (200, 150)}, "the smaller first"),
         ({"kind": "stories", "told_apart": True}, "belongs to kind actions"),
         ({"told_apart": True}, "for actions of one thing"),
         ({"kind": "films"}, "'actions', 'stories' or 'sounds'"),
