@@ -207,8 +207,9 @@ def _network() -> Any:
                 nn.Conv1d(WIDTH, WIDTH, 5, padding=2),
             )
             self.norm = nn.LayerNorm(WIDTH)
-            self.head = nn.Linear(WIDTH, LABELS)
-            nn.init.constant_(self.head.bias, -4.0)
+            self.shapes = nn.Linear(WIDTH, len(SHAPES))
+            self.actions = nn.Linear(WIDTH, len(QUERIES))
+            nn.init.constant_(self.actions.bias, -4.0)
 
         def tokens(self, clips: Tensor) -> Tensor:
             """(B, T, P, D)."""
@@ -222,8 +223,10 @@ def _network() -> Any:
             return tokens
 
         def forward(self, clips: Tensor) -> Tensor:
-            scores: Tensor = self.head(self.tokens(clips)).amax(dim=2)
-            return scores
+            tokens = self.tokens(clips)
+            # what a place shows, and what that does: each is learned from all pairs that have it
+            pairs = self.shapes(tokens)[..., :, None] + self.actions(tokens)[..., None, :]
+            return rearrange(pairs.amax(dim=2), "b t shapes actions -> b t (shapes actions)")
 
     return Looking()
 
