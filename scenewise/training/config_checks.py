@@ -222,6 +222,8 @@ def _input(known: Known, card: Card, options: dict[str, Any]) -> Iterator[tuple[
     """Whether a clip of ``[data]`` goes through."""
     if card.input is None or card.input.channels not in ("rgb", "bgr"):
         return
+    if known.get(("data", "features")) is not None:
+        return  # it reads these, and no clip
     from scenewise.models.flops import count_modules, example_inputs
     from scenewise.models.registry import create_model
 
@@ -229,8 +231,7 @@ def _input(known: Known, card: Card, options: dict[str, Any]) -> Iterator[tuple[
     try:
         count_modules(
             lambda: create_model(card.name, **options),
-            # of the text one word: how long it may be, the network's options say
-            lambda: example_inputs(card, frames, size)[:1] + _one_word(card),
+            lambda: example_inputs(card, frames, size)[:1] + _few_words(card, options),
         )
     except (ValueError, RuntimeError, ScenewiseError) as error:
         said = f"{card.name} does not take {frames} frames of {size} pixels: {first_line(error)}"
@@ -262,10 +263,14 @@ def _objective_settings(known: Known) -> Any:
         return None
 
 
-def _one_word(card: Card) -> list[Any]:
+def _few_words(card: Card, options: Mapping[str, Any]) -> list[Any]:
+    """One word, as how long a text may be is another question; or the only number that goes."""
     import torch
 
-    return [] if card.text_length is None else [torch.zeros(1, 1, dtype=torch.long)]
+    if card.text_length is None:
+        return []
+    count = options.get("num_words", options_of(card.name).get("num_words", 1))
+    return [torch.zeros(1, count, dtype=torch.long)]
 
 
 def _shown(known: Known, keys: Keys) -> Any:
