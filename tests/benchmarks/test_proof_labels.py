@@ -81,6 +81,7 @@ def test_who_knows_the_pair_alone_is_right_by_chance_within_twins() -> None:
     assert figures["pair_accuracy"] == 1
     assert figures["within_twins"] == 0.5
     assert {one["within"] for one in figures["by_pair"].values()} == {0.5}
+    assert figures["without_turning"] == 0.5
     seeing = actions.twin_figures(np.eye(len(classes), dtype=np.int64), classes)
     assert seeing["pair_accuracy"] == seeing["within_twins"] == 1
     # every film of the first pair is taken for one of the second: nothing is known within it
