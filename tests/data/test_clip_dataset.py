@@ -230,8 +230,7 @@ def test_sound_is_always_as_long_and_said_to_be_absent(films: Films) -> None:
 
 def test_sound_alone_is_the_sound_that_comes_with_pictures(films: Films) -> None:
     rows = [LabelRow("heard", ("thing",), Segment(1.0, 3.0)), *labelled("a")]
-    options = {"sound_rate": 8000, "sound_seconds": 0.75}
-    with_pictures = clips(rows, films, **options)
+    with_pictures = clips(rows, films, sound_rate=8000, sound_seconds=0.75)
     alone = ClipDataset(rows, films, replace(with_pictures.recipe, pixels=None))
     for number in range(2):
         both, heard = with_pictures[number], alone[number]
