@@ -30,7 +30,7 @@ SMOKE_FILMS: dict[Split, int] = {"train": 48, "val": 12, "test": 24}
 CLASSES = tuple(name for pair in TWINS for name in pair)
 NETWORKS = ("c3d", "i3d", "tsm", "x3d", "timesformer", "video_swin")
 CONTROLS = ("tsm_unshifted", "timesformer_space_only")
-_SMOKE_STEPS = 4
+_SMOKE_STEPS = 12
 
 
 def settings() -> WorldSettings:
