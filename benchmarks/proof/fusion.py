@@ -39,7 +39,7 @@ SENSES = {
     "late": 1.0,
 }
 LATE = ("i3d", "audio")  # whose scores are averaged
-_SMOKE_STEPS = 4
+_SMOKE_STEPS = 12
 
 
 def settings() -> WorldSettings:

@@ -155,9 +155,10 @@ def _measured(
     return classes, truth, torch.cat(said).float().numpy(), figures["top_1"]
 
 
-def spread(values: Sequence[float]) -> str:
-    """``0.97 ± 0.01``: mean and population deviation over seeds."""
-    return f"{mean(values):.3f} ± {pstdev(values):.3f}"
+def spread(values: Sequence[float | None]) -> str:
+    """``0.970 ± 0.010``: mean and population deviation over seeds that have a value; else ``–``."""
+    known = [value for value in values if value is not None]
+    return f"{mean(known):.3f} ± {pstdev(known):.3f}" if known else "–"
 
 
 def by_name(rows: Sequence[Row]) -> dict[str, list[Row]]:

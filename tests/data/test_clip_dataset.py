@@ -11,7 +11,7 @@ import pytest
 import torch
 from numbered_films import BYTES, RATE, SIDE, clips, labelled, numbered, shown, tone
 
-from scenewise.data.clip_dataset import TextDataset
+from scenewise.data.clip_dataset import ClipDataset, TextDataset
 from scenewise.data.example import Place
 from scenewise.data.rows import CaptionRow, LabelRow, MomentRow, QuestionRow
 from scenewise.data.settings import AugmentSettings
@@ -226,6 +226,21 @@ def test_sound_is_always_as_long_and_said_to_be_absent(films: Films) -> None:
     assert float(heard.sound[500:3500].square().mean().sqrt()) == pytest.approx(0.177, abs=0.01)
     assert not bool(heard.sound[4000:].any())
     assert not bool(silent.sound.any())
+
+
+def test_sound_alone_is_the_sound_that_comes_with_pictures(films: Films) -> None:
+    rows = [LabelRow("heard", ("thing",), Segment(1.0, 3.0)), *labelled("a")]
+    with_pictures = clips(rows, films, sound_rate=8000, sound_seconds=0.75)
+    alone = ClipDataset(rows, films, replace(with_pictures.recipe, pixels=None))
+    for number in range(2):
+        both, heard = with_pictures[number], alone[number]
+        assert heard.clip is None
+        assert heard.sound is not None
+        assert both.sound is not None
+        assert torch.equal(heard.sound, both.sound)
+        assert (heard.has_sound, heard.duration) == (both.has_sound, both.duration)
+    with pytest.raises(UsageError, match="set sound_rate"):
+        replace(clips(rows, films).recipe, pixels=None)
 
 
 def test_sound_that_begins_late_is_silent_before(tmp_path: Path) -> None:
