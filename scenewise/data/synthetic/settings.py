@@ -99,8 +99,8 @@ class WorldSettings(Section):
             )
         if not SMALLEST <= self.radius[0] <= self.radius[1] <= LARGEST:
             raise ValueError(
-                f"radius {self.radius[0]} to {self.radius[1]}: allowed are {SMALLEST} to {LARGEST}, "
-                "the smaller first"
+                f"radius {self.radius[0]} to {self.radius[1]}: allowed are {SMALLEST} to "
+                f"{LARGEST}, the smaller first"
             )
         if not self.told_apart:
             return
