@@ -105,3 +105,21 @@ def test_ctrl_c_leaves_whole_films_alone(tmp_path: Path) -> None:
     for film in films:
         with av.open(str(film)) as container:
             assert sum(1 for _ in container.decode(video=0)) == 48
+
+
+def test_a_world_lies_as_a_dataset_has_its_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "w"
+    command = ["synthesize", str(folder), "--layout", "ucf101", "--films", "5", "--size", "16"]
+    assert main([*command, "--workers", "1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["films"] == {"train": 4, "test": 1}
+    assert "classInd.txt" in report["files"]
+    assert len(list((folder / "videos").rglob("*.avi"))) == 5
+    assert main([*command, "--workers", "1"]) == 2
+    assert "is not empty" in capsys.readouterr().err
+    assert main(["synthesize", str(tmp_path / "v"), "--layout", "ucf", "--films", "5"]) == 2
+    assert "There is no layout 'ucf'; allowed: msrvtt" in capsys.readouterr().err
+    assert main([*command, "--kind", "stories"]) == 2
+    assert "leave out --kind" in capsys.readouterr().err
