@@ -43,15 +43,17 @@ def draw_action(
     seconds: float = 1.0,
     looks: Sequence[tuple[str, str]] = LOOKS,
     backgrounds: tuple[BackgroundKind, ...] = BACKGROUNDS,
+    radius: tuple[int, int] = COMMON,
 ) -> Scene:
     """A scene of ``seconds`` in which one action happens; ``label`` is its name.
 
-    Every thing has a colour and a shape of ``looks``.
+    Every thing has a colour and a shape of ``looks``; ``radius`` is that of one that acts alone,
+    from and to, and does not grow.
     """
     if action in _BACKWARD:
         forward = _BACKWARD[action]
         return draw_action(
-            forward, lots, seconds=seconds, looks=looks, backgrounds=backgrounds
+            forward, lots, seconds=seconds, looks=looks, backgrounds=backgrounds, radius=radius
         ).reversed()
     background = draw_background(lots, seconds, backgrounds)
     for _ in range(_TRIES):
@@ -61,7 +63,7 @@ def draw_action(
             if ACTIONS[action].things == 2:
                 _meet(stage, action, start, end, looks)
             else:
-                _act(stage, action, start, end, looks)
+                _act(stage, action, start, end, looks, radius)
         except NoRoomError:
             continue
         return stage.scene(background, label=action)
@@ -76,16 +78,22 @@ def draw_span(lots: Random, seconds: float) -> tuple[float, float]:
     return start / _GRID, (start + length) / _GRID
 
 
-def _act(stage: Stage, action: str, start: float, end: float, looks: _Looks) -> None:
+def _act(
+    stage: Stage,
+    action: str,
+    start: float,
+    end: float,
+    looks: _Looks,
+    radius: tuple[int, int],
+) -> None:
     lots = stage.lots
-    low, high = (SMALLEST, 140) if action == "grow" else COMMON
-    radius = lots.randint(low, high)
-    spot = stage.spot(radius)
+    size = lots.randint(*((SMALLEST, 140) if action == "grow" else radius))
+    spot = stage.spot(size)
     texture = lots.choice(TURNING_TEXTURES if action.startswith("turn") else TEXTURES)
     colour, shape = lots.choice(looks)
     who = stage.enter(
         spot,
-        radius,
+        size,
         colour=colour,
         shape=shape,
         texture=texture,

@@ -15,6 +15,7 @@ from scenewise.data.settings import Section
 from scenewise.data.synthetic.actions import ACTIONS
 from scenewise.data.synthetic.scene import BACKGROUNDS, BackgroundKind
 from scenewise.data.synthetic.sound_scenes import SOUND_CLASSES
+from scenewise.data.synthetic.staging import LARGEST, SMALLEST
 from scenewise.data.synthetic.story_scenes import MOST_EVENTS, SHORTEST_SLOT_SECONDS
 from scenewise.errors import UsageError
 
@@ -39,6 +40,9 @@ class WorldSettings(Section):
     events: int | None = Field(default=None, ge=1, le=MOST_EVENTS)  # of a story; None: 1 to 4
     classes: tuple[str, ...] = ()  # in their order they take turns
     backgrounds: tuple[BackgroundKind, ...] = Field(default=BACKGROUNDS, min_length=1)
+    # actions: from and to, of a thing that acts alone and does not grow, in thousandths of the
+    # picture's side; None: 120 to 170
+    radius: tuple[int, int] | None = None
     compositional: bool = False  # actions: looks and actions that train has are not joined in test
 
     @model_validator(mode="before")
@@ -75,6 +79,15 @@ class WorldSettings(Section):
             raise ValueError(f"a number of events belongs to kind stories, not {self.kind}")
         if self.compositional and self.kind != "actions":
             raise ValueError(f"compositional belongs to kind actions, not {self.kind}")
+        if self.radius is not None and self.kind != "actions":
+            raise ValueError(f"a radius belongs to kind actions, not {self.kind}")
+        if self.radius is not None and not (
+            SMALLEST <= self.radius[0] <= self.radius[1] <= LARGEST
+        ):
+            raise ValueError(
+                f"radius {list(self.radius)}: allowed are {SMALLEST} to {LARGEST}, "
+                "the smaller first"
+            )
         known = {"actions": list(ACTIONS), "sounds": list(SOUND_CLASSES)}.get(self.kind, [])
         for name in self.classes:
             if name not in known:

@@ -20,6 +20,7 @@ from scenewise.data.synthetic.scene import COLOURS, SHAPES, Scene
 from scenewise.data.synthetic.settings import WorldSettings
 from scenewise.data.synthetic.sound_scenes import draw_sounding
 from scenewise.data.synthetic.soundtrack import soundtrack
+from scenewise.data.synthetic.staging import COMMON
 from scenewise.data.synthetic.statements import ToldApart
 from scenewise.data.synthetic.story_scenes import draw_story
 from scenewise.errors import UsageError
@@ -78,7 +79,10 @@ class World:
         looks = LOOKS
         if wanted.compositional:
             looks = [look for look in LOOKS if held_out(*look, name) == (split == "test")]
-        return draw_action(name, lots, seconds=seconds, looks=looks, backgrounds=behind)
+        radius = wanted.radius or COMMON
+        return draw_action(
+            name, lots, seconds=seconds, looks=looks, backgrounds=behind, radius=radius
+        )
 
     def _told_apart(self, split: Split, number: int) -> Scene:
         """Scenes in their order, each drawn again until it differs from all before."""

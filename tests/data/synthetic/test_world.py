@@ -150,6 +150,21 @@ def test_each_kind_has_its_own_defaults() -> None:
     assert world_settings(kind="sounds").classes == tuple(SOUND_CLASSES)
 
 
+@pytest.mark.parametrize("radius", [(190, 240), (250, 250)])
+def test_things_are_as_large_as_is_wanted(radius: tuple[int, int]) -> None:
+    world = World(world_settings(radius=radius))
+    for scene in world.scenes("train", 4 * len(ACTIONS)):
+        if ACTIONS[scene.label].things == 1 and scene.label not in ("grow", "shrink"):
+            (thing,) = scene.things
+            assert {radius[0] <= size <= radius[1] for _, (size,) in thing.radius} == {True}
+
+
+def test_usual_things_are_those_of_no_radius() -> None:
+    usual, said = World(world_settings()), World(world_settings(radius=(120, 170)))
+    for number in range(len(ACTIONS)):
+        assert usual.scene("val", number) == said.scene("val", number)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -160,6 +175,9 @@ def test_each_kind_has_its_own_defaults() -> None:
         ({"kind": "stories", "events": 17}, "less than or equal to 16"),
         ({"events": 3}, "belongs to kind stories"),
         ({"kind": "sounds", "compositional": True}, "belongs to kind actions"),
+        ({"kind": "stories", "radius": (120, 170)}, "belongs to kind actions"),
+        ({"radius": (100, 170)}, "allowed are 110 to 250"),
+        ({"radius": (200, 150)}, "the smaller first"),
         ({"classes": ("fly",)}, "Class 'fly': allowed are move left"),
         ({"size": 63}, "multiple of 2"),
         ({"kind": "films"}, "'actions', 'stories' or 'sounds'"),
