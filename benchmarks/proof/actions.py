@@ -34,12 +34,17 @@ _SMOKE_STEPS = 12
 
 
 def settings() -> WorldSettings:
-    """The world of this experiment, on backgrounds that stand still.
+    """The world of this experiment: large things on backgrounds that stand still.
 
-    8 frames of one second: from one to the next the rim of what turns moves two pixels, less than
-    half a stripe, so that it is seen which way.
+    Turning is the hardest to learn. Things are 24 to 31 pixels across, and 8 frames show one
+    second: from one to the next the rim moves two to four pixels, less than half a stripe.
     """
-    return world_settings(kind="actions", classes=CLASSES, backgrounds=("plain", "gradient"))
+    return world_settings(
+        kind="actions",
+        classes=CLASSES,
+        backgrounds=("plain", "gradient"),
+        radius=(190, 240),
+    )
 
 
 def prepare(work: Path, *, smoke: bool = False, workers: int | None = None) -> None:
