@@ -57,12 +57,11 @@ _COUNTED = 200  # batches in which films are counted that fit one sentence
 
 
 def settings() -> WorldSettings:
-    """The world: 8 frames over two seconds, large things on backgrounds that stand still."""
+    """The world: 8 frames over two seconds, on backgrounds that stand still."""
     return world_settings(
         kind="actions",
         classes=CLASSES,
         textures=TEXTURES,
-        radius=(190, 250),
         seconds=2.0,
         frame_rate=Fraction(4),
         backgrounds=("plain", "gradient"),
