@@ -226,7 +226,10 @@ def _network() -> Any:
             tokens = self.tokens(clips)
             # what a place shows, and what that does: each is learned from all pairs that have it
             pairs = self.shapes(tokens)[..., :, None] + self.actions(tokens)[..., None, :]
-            return rearrange(pairs.amax(dim=2), "b t shapes actions -> b t (shapes actions)")
+            scores: Tensor = rearrange(
+                pairs.amax(dim=2), "b t shapes actions -> b t (shapes actions)"
+            )
+            return scores
 
     return Looking()
 
