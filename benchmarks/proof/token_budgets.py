@@ -226,8 +226,10 @@ def _network() -> Any:
             tokens = self.tokens(clips)
             # what a place shows, and what that does: each is learned from all pairs that have it
             pairs = self.shapes(tokens)[..., :, None] + self.actions(tokens)[..., None, :]
-            named: Tensor = pairs.amax(dim=2)
-            return rearrange(named, "b t shapes actions -> b t (shapes actions)")
+            scores: Tensor = rearrange(
+                pairs.amax(dim=2), "b t shapes actions -> b t (shapes actions)"
+            )
+            return scores
 
     return Looking()
 
@@ -250,6 +252,8 @@ def _reader(budget: int, how: Pool) -> nn.Module:
             super().__init__()
             self.place_embed = nn.Parameter(torch.zeros(1, INSTANTS, SIDE**2, WIDTH))
             self.pool = AttentionPooling(WIDTH, heads=4, queries=budget) if how != "mean" else None
+            # means over many places are nearly alike: what they have in common is taken away
+            self.apart = nn.BatchNorm1d(WIDTH)
             self.enter = nn.Linear(WIDTH, _HIDDEN)
             self.query_embed = nn.Parameter(torch.zeros(1, len(QUERIES), _HIDDEN))
             self.blocks = nn.Sequential(*(TransformerBlock(_HIDDEN, 4, 2 * _HIDDEN) for _ in "12"))
@@ -271,8 +275,9 @@ def _reader(budget: int, how: Pool) -> nn.Module:
                 )
             else:
                 pooled = self.pool(rearrange(tokens, "b t p d -> b (t p) d"))
+            apart = rearrange(self.apart(rearrange(pooled, "b k d -> b d k")), "b d k -> b k d")
             queries = self.query_embed.expand(len(tokens), -1, -1)
-            row = self.blocks(torch.cat([queries, self.enter(pooled)], dim=1))
+            row = self.blocks(torch.cat([queries, self.enter(apart)], dim=1))
             scores: Tensor = self.head(self.norm(row[:, : len(QUERIES)]))
             return rearrange(scores, "b actions shapes -> b (shapes actions)")
 
