@@ -19,10 +19,10 @@ demo: $(VENV)/.demo
 	$(BIN)/scenewise demo
 
 test: $(VENV)/.dev debian
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart=0
 
 coverage: $(VENV)/.dev debian
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report term-missing:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart=0 --cov --cov-report term-missing:skip-covered
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scenewise.device import check_device
+from scenewise.encoders.signal_stack import kept_signal_stack
 from scenewise.encoders.spec import Precision, RuntimeName
 from scenewise.errors import EncoderError, MissingExtraError, UsageError, first_line
 
@@ -154,7 +155,7 @@ class _OpenVinoSession:
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
         }
-        with _foreign_errors(f"OpenVINO cannot load {path}"):
+        with _foreign_errors(f"OpenVINO cannot load {path}"), kept_signal_stack():
             compiled = openvino.Core().compile_model(str(path), "CPU", settings)
             self._request: Any = compiled.create_infer_request()
         self._shapes = {port.get_any_name(): port.get_partial_shape() for port in compiled.inputs}
@@ -170,7 +171,7 @@ class _OpenVinoSession:
                     f"OpenVINO cannot run the network: input {name} has the shape "
                     f"{feeds[name].shape}, wanted is {shape.to_string()}."
                 )
-        with _foreign_errors("OpenVINO cannot run the network"):
+        with _foreign_errors("OpenVINO cannot run the network"), kept_signal_stack():
             results = self._request.infer(dict(feeds))
         # copies: the request's own memory is written over by the next run
         return [np.array(results[index]) for index in range(len(self.output_names))]
