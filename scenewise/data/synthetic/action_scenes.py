@@ -22,6 +22,7 @@ from scenewise.data.synthetic.scene import (
 from scenewise.data.synthetic.staging import (
     COMMON,
     SMALLEST,
+    TURNING,
     TURNING_TEXTURES,
     NoRoomError,
     Stage,
@@ -45,12 +46,14 @@ def draw_action(
     backgrounds: tuple[BackgroundKind, ...] = BACKGROUNDS,
     textures: Sequence[str] = TEXTURES,
     radius: tuple[int, int] = COMMON,
+    turning: tuple[int, int] = TURNING,
 ) -> Scene:
     """A scene of ``seconds`` in which one action happens; ``label`` is its name.
 
     Every thing has a colour and a shape of ``looks``. What acts alone has one of ``textures``;
     what turns, one of those of ``TURNING_TEXTURES`` among them. Its ``radius`` is drawn between
-    two, in thousandths of the picture, except where it grows or shrinks.
+    two, in thousandths of the picture, except where it grows or shrinks. ``turning``: how fast
+    what turns does, degrees a second.
     """
     if action in FIRST_OF_TWINS:
         forward = FIRST_OF_TWINS[action]
@@ -62,10 +65,11 @@ def draw_action(
             backgrounds=backgrounds,
             textures=textures,
             radius=radius,
+            turning=turning,
         ).reversed()
     background = draw_background(lots, seconds, backgrounds)
     for _ in range(_TRIES):
-        stage = Stage(lots, seconds)
+        stage = Stage(lots, seconds, turning)
         start, end = draw_span(lots, seconds) if action != "rest" else (0.0, seconds)
         try:
             if ACTIONS[action].things == 2:

@@ -15,7 +15,15 @@ from scenewise.data.settings import Section
 from scenewise.data.synthetic.actions import ACTIONS
 from scenewise.data.synthetic.scene import BACKGROUNDS, TEXTURES, BackgroundKind
 from scenewise.data.synthetic.sound_scenes import SOUND_CLASSES
-from scenewise.data.synthetic.staging import COMMON, LARGEST, SMALLEST, TURNING_TEXTURES
+from scenewise.data.synthetic.staging import (
+    COMMON,
+    FASTEST_TURN,
+    LARGEST,
+    SLOWEST_TURN,
+    SMALLEST,
+    TURNING,
+    TURNING_TEXTURES,
+)
 from scenewise.data.synthetic.story_scenes import MOST_EVENTS, SHORTEST_SLOT_SECONDS
 from scenewise.errors import UsageError
 
@@ -46,6 +54,7 @@ class WorldSettings(Section):
     told_apart: bool = False
     textures: tuple[str, ...] = Field(default=TEXTURES, min_length=1)  # actions: of one thing
     radius: tuple[int, int] = COMMON  # actions: of one thing, lowest and highest; of 1000 a side
+    turning: tuple[int, int] = TURNING  # actions: lowest and highest, degrees a second
 
     @model_validator(mode="before")
     @classmethod
@@ -101,6 +110,11 @@ class WorldSettings(Section):
             raise ValueError(
                 f"radius {self.radius[0]} to {self.radius[1]}: allowed are {SMALLEST} to "
                 f"{LARGEST}, the smaller first"
+            )
+        if not SLOWEST_TURN <= self.turning[0] <= self.turning[1] <= FASTEST_TURN:
+            raise ValueError(
+                f"turning {self.turning[0]} to {self.turning[1]}: allowed are {SLOWEST_TURN} to "
+                f"{FASTEST_TURN}, the slower first"
             )
         if not self.told_apart:
             return

@@ -40,7 +40,8 @@ _APART = 1.15  # of the sum of their radii, which points of a star pass
 _GAP = 30  # kept between things that come near each other
 _FURTHER = 240, 420  # by how much two things come nearer, or part
 _FASTEST_DRIFT = 200  # units a second
-_SLOWEST_TURN, _FASTEST_TURN = 80, 120  # degrees a second
+TURNING = (80, 120)  # degrees a second
+SLOWEST_TURN, FASTEST_TURN = 20, 720
 _STEP = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 
@@ -105,6 +106,7 @@ class Stage:
 
     lots: Random
     seconds: float
+    turning: tuple[int, int] = TURNING  # degrees a second
     actors: list[Actor] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
@@ -283,7 +285,7 @@ class Stage:
         return x + step[0] * length, y + step[1] * length
 
     def _turn(self, length: int) -> int:
-        return self.lots.randint(_SLOWEST_TURN, _FASTEST_TURN) * length // TICKS
+        return self.lots.randint(*self.turning) * length // TICKS
 
     def _new_size(self, actor: Actor, verb: str) -> int:
         tenths = self.lots.randint(15, 19)

@@ -96,6 +96,7 @@ class World:
             backgrounds=behind,
             textures=textures,
             radius=wanted.radius,
+            turning=wanted.turning,
         )
         return replace(scene, textured=True) if wanted.told_apart else scene
 

@@ -150,6 +150,17 @@ def test_things_are_as_large_as_is_wanted() -> None:
         assert len(sizes) == 2 or 200 <= min(sizes) <= 250
 
 
+@pytest.mark.parametrize("turning", [(80, 120), (240, 340)])
+def test_things_turn_as_fast_as_is_wanted(turning: tuple[int, int]) -> None:
+    ways = {"turn clockwise": 1, "turn counterclockwise": -1}
+    world = World(world_settings(classes=tuple(ways), turning=turning))
+    for scene in world.scenes("train", 60):
+        (event,), (thing,) = scene.events, scene.things
+        degrees = thing.angle[-1][1][0] - thing.angle[0][1][0]
+        speed = ways[scene.label] * degrees / (event.end - event.start)
+        assert turning[0] - 1 <= speed <= turning[1]
+
+
 def test_things_have_the_textures_that_are_named() -> None:
     wanted = ("plain", "checked")
     world = World(world_settings(classes=ALONE, textures=wanted))
@@ -218,6 +229,8 @@ def test_each_kind_has_its_own_defaults() -> None:
         ({"textures": ("plain",)}, "what turns is striped, checked, halved"),
         ({"radius": (100, 200)}, "Radius 100 to 200: allowed are 110 to 250"),
         ({"radius": (200, 150)}, "the smaller first"),
+        ({"turning": (10, 100)}, "Turning 10 to 100: allowed are 20 to 720"),
+        ({"turning": (200, 100)}, "the slower first"),
         ({"kind": "stories", "told_apart": True}, "belongs to kind actions"),
         ({"told_apart": True}, "for actions of one thing"),
         ({"kind": "films"}, "'actions', 'stories' or 'sounds'"),
