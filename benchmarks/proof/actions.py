@@ -24,7 +24,7 @@ from scenewise.data.rows import Split
 from scenewise.data.synthetic.actions import TWINS
 from scenewise.data.synthetic.settings import WorldSettings, world_settings
 
-FILMS: dict[Split, int] = {"train": 7200, "val": 240, "test": 600}
+FILMS: dict[Split, int] = {"train": 24000, "val": 240, "test": 600}
 SMOKE_FILMS: dict[Split, int] = {"train": 48, "val": 12, "test": 24}
 # what is shown and its twin, one after the other
 CLASSES = tuple(name for pair in TWINS for name in pair)
@@ -36,14 +36,16 @@ _SMOKE_STEPS = 12
 def settings() -> WorldSettings:
     """The world of this experiment: large things on backgrounds that stand still.
 
-    Turning is the hardest to learn. Things are 24 to 31 pixels across, and 8 frames show one
-    second: from one to the next the rim moves two to four pixels, less than half a stripe.
+    Turning is the hardest to learn. Things are 24 to 31 pixels across, of what turns one half is
+    dark, and from one frame to the next, an eighth of a second, it turns by 30 to 42 degrees.
     """
     return world_settings(
         kind="actions",
         classes=CLASSES,
         backgrounds=("plain", "gradient"),
         radius=(190, 240),
+        textures=("plain", "halved"),
+        turning=(240, 340),
     )
 
 

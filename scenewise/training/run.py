@@ -35,6 +35,7 @@ from scenewise.training.loading import (
     make_words,
     video_numbers,
 )
+from scenewise.training.memory_format import to_channels_last
 from scenewise.training.network_setup import (
     Prepared,
     limit_learning,
@@ -119,6 +120,8 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto", place: Plac
     limit_learning(network, config)
     wanted = config.objective or default_objective(network)
     learner = Learner(network, make_objective(wanted, network)).to(on)
+    if config.train.channels_last:
+        to_channels_last(learner)
     recompute_blocks(learner, config.train.recompute)
     module = wrap(learner, config.distributed)
     return Plan(

@@ -100,6 +100,7 @@ class TrainSettings(Section):
     # a loss or gradient that is no number: end the run, or leave the step out and count it
     not_finite: Literal["stop", "skip"] = "stop"
     precision: PrecisionName = "fp32"
+    channels_last: bool = False  # kernels in the order that is faster for many convolutions
     # blocks that are computed a second time instead of being kept for the backward pass:
     # patterns of module names, or "auto" for the network's rows of equal blocks
     recompute: tuple[str, ...] = ()
