@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from scenewise.data.clip_cache import ClipCache
 from scenewise.data.rows import Split
-from scenewise.data.stretch import Scale
+from scenewise.data.stretch import Interpolation, Scale
 from scenewise.data.synthetic.files import write_world
 from scenewise.data.synthetic.settings import WorldSettings
 from scenewise.metrics.classification import confusion_matrix
@@ -53,17 +53,23 @@ class Learnt:
 
 
 def make_films(
-    work: Path, settings: WorldSettings, films: Mapping[Split, int], *, workers: int | None = None
+    work: Path,
+    settings: WorldSettings,
+    films: Mapping[Split, int],
+    *,
+    workers: int | None = None,
+    interpolation: Interpolation = "bilinear",
 ) -> None:
     """Write a world below ``work`` and fill the cache of frames; what is there stays.
 
-    ``workers`` None: a process for each core.
+    ``workers`` None: a process for each core. ``interpolation`` is that of the networks, as frames
+    are kept by it too: networks for video and text have bicubic.
     """
     workers = workers or len(os.sched_getaffinity(0))
     write_world(work / "world", settings, films, workers=workers)
     count = int(settings.seconds * settings.frame_rate)
     jobs = [
-        (work / "cache" / split, count, settings.size, paths[first : first + _CHUNK])
+        (work / "cache" / split, count, Scale(settings.size, interpolation), paths[first : first + _CHUNK])
         for split in films
         for paths in (sorted((work / "world" / "videos" / split).rglob("*.mp4")),)
         for first in range(0, len(paths), _CHUNK)
@@ -76,12 +82,12 @@ def make_films(
         list(pool.map(_keep, jobs))
 
 
-def _keep(job: tuple[Path, int, int, Sequence[Path]]) -> None:
-    place, count, size, paths = job
+def _keep(job: tuple[Path, int, Scale, Sequence[Path]]) -> None:
+    place, count, scale, paths = job
     cache = ClipCache(place, count)
     # as all tiny networks ask for frames: their own size, where nothing is cut off
     for path in paths:
-        with cache.open(path, None, Scale(size, "bilinear")):
+        with cache.open(path, None, scale):
             pass
 
 

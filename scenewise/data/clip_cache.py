@@ -105,6 +105,7 @@ class ClipCache:
         self._index = place.with_name(place.name + ".index")
         self._known: dict[bytes, _Place] = {}
         self._read = 0  # bytes of the index that are known
+        self._end = 0  # of the last clip's bytes
         with _storage_errors(self._data):
             place.parent.mkdir(parents=True, exist_ok=True)
             for path in (self._data, self._index):
@@ -159,7 +160,8 @@ class ClipCache:
             key, offset, count, height, width, start, end, check = entry
             if zlib.crc32(_ENTRY.pack(*entry[:-1], 0)) == check:
                 shape = (count, height, width, 3)
-                self._known[key] = _Place(offset, shape, Segment(start, end))
+                self._known[key] = place = _Place(offset, shape, Segment(start, end))
+                self._end = max(self._end, place.end)
         self._read += whole
 
     def _keep(self, key: bytes, frames: Frames, span: Segment, damaged: _Place | None) -> _Place:
@@ -170,8 +172,7 @@ class ClipCache:
             if known is not None and known != damaged:
                 return known  # another process was faster
             # past the last entry may lie what a killed process left: it is written over
-            offset = max((place.end for place in self._known.values()), default=0)
-            offset = -(-offset // _CHECK.size) * _CHECK.size
+            offset = -(-self._end // _CHECK.size) * _CHECK.size
             place = _Place(offset, (len(frames), *frames.shape[1:3], 3), span)
             with self._data.open("r+b") as data:
                 data.seek(offset)
