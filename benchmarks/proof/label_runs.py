@@ -69,7 +69,12 @@ def make_films(
     write_world(work / "world", settings, films, workers=workers)
     count = int(settings.seconds * settings.frame_rate)
     jobs = [
-        (work / "cache" / split, count, Scale(settings.size, interpolation), paths[first : first + _CHUNK])
+        (
+            work / "cache" / split,
+            count,
+            Scale(settings.size, interpolation),
+            paths[first : first + _CHUNK],
+        )
         for split in films
         for paths in (sorted((work / "world" / "videos" / split).rglob("*.mp4")),)
         for first in range(0, len(paths), _CHUNK)
