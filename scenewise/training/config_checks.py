@@ -21,7 +21,7 @@ from scenewise.models.cards.card import Card
 from scenewise.models.registry import list_model_cards, options_of
 from scenewise.training.config_chain import Chain, Keys, Mistake, nearest
 from scenewise.training.config_mistakes import key_and_value
-from scenewise.training.figures import FIGURES
+from scenewise.training.figures import figures_of
 
 
 class Known(dict[Keys, Any]):
@@ -177,7 +177,8 @@ def _task(known: Known, source: Source | None) -> Iterator[tuple[Keys, str]]:
         yield ("objective", "name"), said
     figure = known.get(("train", "best_figure"))
     if figure is not None and known.get(("data", "val_split")) != NONE:
-        measured = FIGURES.get(task, ())
+        several = bool(known.get(("objective", "several")))
+        measured = figures_of(task, several=several)
         if figure not in measured:
             said = f"is not measured on {task}; {nearest(figure, measured)}"
             yield ("train", "best_figure"), said

@@ -1,8 +1,9 @@
 """How good a network is at its task, as callables that the trainer is given.
 
-Labels: the share whose class is first, or among the first five, and the mean over classes; the
-clips of one row are averaged as probabilities (ten-view and thirty-view testing, Simonyan and
-Zisserman 2014, https://arxiv.org/abs/1406.2199). Captions: recall at 1, 5 and 10, median and mean
+Labels: the share whose class is first, or among the first five, and the mean over classes; of
+labels of which a video has any number, the mean average precision. The clips of one row are
+averaged as probabilities (ten-view and thirty-view testing, Simonyan and Zisserman 2014,
+https://arxiv.org/abs/1406.2199). Captions: recall at 1, 5 and 10, median and mean
 rank, texts for videos and videos for texts, by the network's own similarity. Questions: the share
 of answers that are right. All in eval mode, without gradients; every module is afterwards in the
 mode in which it was. It knows batches and metrics; it knows no dataset and no training.
@@ -26,10 +27,13 @@ from scenewise.metrics.classification import (
     confusion_matrix,
     top_k_accuracy,
 )
+from scenewise.metrics.multi_label import precision_figures
 from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.video_text.zero_shot import BLOCK, retrieval_figures
-from scenewise.training.figures import FIGURES
+from scenewise.training.figures import FIGURES, SEVERAL_LABELS
 from scenewise.training.outputs import outputs_of
+
+_DIVERGED = "The network's results are no numbers: it has diverged. Lower optimizer.lr."
 
 
 @contextmanager
@@ -51,26 +55,24 @@ def measuring(model: nn.Module) -> Iterator[torch.device]:
 class LabelEvaluation:
     """Logits of clips, of sound or of both against classes; ``batches`` are read anew each time.
 
-    ``top_5`` is given where there are more than five classes.
+    ``top_5`` is given where there are more than five classes. Targets (B, K) are several labels at
+    once, each a probability of its own.
     """
 
     batches: Iterable[Batch]
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
-        """Raises TrainingError where there is nothing to measure, or several labels at once."""
-        totals: dict[int, tuple[Tensor, int]] = {}  # by row: sum of probabilities, class
+        """Raises TrainingError where there is nothing to measure."""
+        totals: dict[int, tuple[Tensor, Tensor]] = {}  # by row: sum of probabilities, target
         views: dict[int, int] = {}
         with measuring(model) as device:
             for batch in self.batches:
                 if batch.targets is None:
                     raise TrainingError("Labels are measured on clips and their classes.")
-                if batch.targets.ndim != 1:
-                    raise TrainingError(
-                        "Several labels at once are not measured: give rows of one label each."
-                    )
-                shares = outputs_of(model, batch.to(device)).float().softmax(dim=1).cpu()
+                logits = outputs_of(model, batch.to(device)).float()
+                shares = logits.softmax(dim=1) if batch.targets.ndim == 1 else logits.sigmoid()
                 for row, share, target in zip(
-                    batch.rows.tolist(), shares, batch.targets.tolist(), strict=True
+                    batch.rows.tolist(), shares.cpu(), batch.targets.cpu(), strict=True
                 ):
                     before = totals.get(row)
                     totals[row] = (share if before is None else before[0] + share, target)
@@ -78,8 +80,10 @@ class LabelEvaluation:
         if not totals:
             raise TrainingError("There is no clip to measure on; check the validation split.")
         scores = np.stack([(total / views[row]).numpy() for row, (total, _) in totals.items()])
-        truth = np.array([target for _, target in totals.values()])
-        return _label_figures(truth, scores)
+        truth = np.stack([target.numpy() for _, target in totals.values()])
+        if np.isnan(scores).any():
+            raise TrainingError(_DIVERGED)
+        return _label_figures(truth, scores) if truth.ndim == 1 else _precisions(truth, scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +216,18 @@ def _label_figures(
     by_class = class_figures(confusion_matrix(truth, scores.argmax(axis=1), classes))
     recalls = [one.recall for one in by_class if one.support]
     figures["mean_class_accuracy"] = float(np.mean(recalls))
-    if not all(math.isfinite(value) for value in figures.values()) or np.isnan(scores).any():
-        raise TrainingError(
-            "The network's results are no numbers: it has diverged. Lower optimizer.lr."
-        )
     return figures
+
+
+def _precisions(
+    truth: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+    scores: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+) -> dict[str, float]:
+    """Raises TrainingError where no video has a label: nothing could be found."""
+    found = precision_figures(truth > 0.5, scores)
+    if not math.isfinite(found.macro):
+        raise TrainingError("No video of the validation split has a label; check its rows.")
+    return dict(zip(SEVERAL_LABELS, (found.macro, found.micro, found.weighted), strict=True))
 
 
 def _in_blocks(
@@ -233,9 +244,7 @@ def _in_blocks(
         rows.append(torch.cat(row, dim=1))
     similarity = torch.cat(rows)
     if not bool(similarity.isfinite().all()):
-        raise TrainingError(
-            "The network's results are no numbers: it has diverged. Lower optimizer.lr."
-        )
+        raise TrainingError(_DIVERGED)
     return similarity
 
 

@@ -17,7 +17,16 @@ FIGURES: dict[Task, tuple[str, ...]] = {
     ),
     "questions": ("accuracy",),
 }
+# of labels of which a video has any number
+SEVERAL_LABELS = ("mAP", "mAP_micro", "mAP_weighted")
 _FALLING = ("loss", "rank")
+
+
+def figures_of(task: str, *, several: bool = False) -> tuple[str, ...]:
+    """What is measured of a task; nothing of one that is not measured."""
+    if several and task == "labels":
+        return SEVERAL_LABELS
+    return next((measured for known, measured in FIGURES.items() if known == task), ())
 
 
 def is_falling(figure: str) -> bool:

@@ -44,6 +44,7 @@ from scenewise.models.registry import options_of
 from scenewise.training.config import Config
 from scenewise.training.config_checks import NONE
 from scenewise.training.distributed import Place
+from scenewise.training.objective_settings import learns_several
 
 _NAMED = 3  # missing videos that a note names
 
@@ -220,6 +221,7 @@ def _loader(
         pixels=None if data.features is not None or hears_alone(card) else pixels_for(card, data),
         augment=config.augment if training else None,
         classes=found.train.classes,
+        several=True if learns_several(config.objective) else None,
         tokenize=words,
         seed=config.seed,
     )

@@ -108,6 +108,11 @@ ObjectiveSettings = Annotated[
 ]
 
 
+def learns_several(objective: ObjectiveSettings | None) -> bool:
+    """Whether videos have any number of labels, so that each class is learned for itself."""
+    return isinstance(objective, ClassificationSettings) and objective.several
+
+
 class LoraSettings(Section):
     """``[lora]``: small matrices beside frozen linear layers."""
 

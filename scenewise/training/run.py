@@ -25,7 +25,7 @@ from scenewise.training import run_folder
 from scenewise.training.config import Config
 from scenewise.training.distributed import Place, processes, unwrap, wrap
 from scenewise.training.evaluation import LabelEvaluation, RetrievalEvaluation
-from scenewise.training.figures import FIGURES
+from scenewise.training.figures import figures_of
 from scenewise.training.learner import Learner
 from scenewise.training.loading import (
     Batches,
@@ -42,6 +42,7 @@ from scenewise.training.network_setup import (
     make_network,
     network_options,
 )
+from scenewise.training.objective_settings import learns_several
 from scenewise.training.objectives.registry import default_objective, make_objective
 from scenewise.training.optimizers import make_optimizer
 from scenewise.training.outputs import check_sound_rate
@@ -246,13 +247,14 @@ def make_evaluation(found: Found, batches: Batches) -> Evaluate | None:
 
 def choose_figure(config: Config, found: Found) -> str | None:
     """By which the best network is chosen. Raises TrainingError for one of another task."""
-    if found.val is None or found.task not in FIGURES:
+    measured = figures_of(found.task, several=learns_several(config.objective))
+    if found.val is None or not measured:
         return None
-    figure = config.train.best_figure or FIGURES[found.task][0]
-    if figure not in FIGURES[found.task]:
+    figure = config.train.best_figure or measured[0]
+    if figure not in measured:
         raise TrainingError(
             f"train.best_figure = {figure!r} is not measured on {found.task}; allowed: "
-            f"{', '.join(FIGURES[found.task])}."
+            f"{', '.join(measured)}."
         )
     return figure
 

@@ -30,7 +30,8 @@ from scenewise.media.whole_file import write_text
 from scenewise.training.config import Config, ReadConfig, read_config
 from scenewise.training.config_chain import keys_of
 from scenewise.training.config_syntax import to_toml, to_toml_value
-from scenewise.training.figures import FIGURES, is_falling
+from scenewise.training.figures import figures_of, is_falling
+from scenewise.training.objective_settings import learns_several
 from scenewise.training.search_space import Choices, Space, read_space
 
 RECORD, STORAGE, TRIALS, BEST = "search.json", "search.db", "trials", "best.toml"
@@ -247,9 +248,10 @@ def _figure(config: Config, space: Space) -> str:
     if config.train.best_figure is not None:
         return config.train.best_figure
     task = config.data.task or dataset_source(config.data.dataset).tasks[0]
-    if task not in FIGURES:
+    measured = figures_of(task, several=learns_several(config.objective))
+    if not measured:
         raise UsageError(f"Nothing is measured on {task}, so settings cannot be compared.")
-    return FIGURES[task][0]
+    return measured[0]
 
 
 def _optuna() -> Any:

@@ -75,6 +75,33 @@ def test_clips_of_one_row_are_averaged_as_probabilities() -> None:
     assert LabelEvaluation(apart)(Reads(2))["top_1"] == 1.0
 
 
+def test_several_labels_at_once_are_ranked() -> None:
+    """Class 0 belongs to the first and third in its ranking of three: (1/1 + 2/3) / 2."""
+    wanted = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    logits = [[5.0, -9.0], [2.0, 1.0], [-1.0, 3.0]]
+    batches = [
+        Batch(torch.tensor([0, 1]), clips=clips_of(logits[:2]), targets=wanted[:2]),
+        Batch(torch.tensor([2]), clips=clips_of(logits[2:]), targets=wanted[2:]),
+    ]
+    figures = LabelEvaluation(batches)(Reads(2))
+    # in one ranking: 5 right, 3 right, 2 wrong, 1 right, -1 right, -9 wrong
+    together = (1 + 1 + 3 / 4 + 4 / 5) / 4
+    by_class = ((1 + 2 / 3) / 2, 1.0)
+    assert figures == {
+        "mAP": pytest.approx(sum(by_class) / 2),
+        "mAP_micro": pytest.approx(together),
+        "mAP_weighted": pytest.approx(sum(by_class) / 2),
+    }
+
+
+def test_views_of_several_labels_are_averaged_as_probabilities() -> None:
+    """Each label by its own sigmoid: one sure view of three does not lift class 0 above 1/2."""
+    wanted = torch.tensor([[0.0, 1.0]] * 3 + [[1.0, 0.0]])
+    logits = [[9.0, 0.0], [-9.0, 0.0], [-9.0, 0.0], [0.0, -1.0]]
+    batch = Batch(torch.tensor([0, 0, 0, 1]), clips=clips_of(logits), targets=wanted)
+    assert LabelEvaluation([batch])(Reads(2))["mAP"] == 1.0
+
+
 def test_a_network_is_afterwards_in_the_modes_in_which_it_was() -> None:
     network = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(), nn.Sequential(nn.Dropout()))
     network.train()
@@ -163,12 +190,12 @@ def test_rows_of_one_video_are_one_video() -> None:
                     Batch(
                         torch.tensor([0]),
                         clips=torch.zeros(1, 1, 1, 1, 2),
-                        targets=torch.ones(1, 2),
+                        targets=torch.zeros(1, 2),
                     )
                 ]
             ),
             Reads(2),
-            "one label each",
+            "No video of the validation split has a label",
         ),
         (RetrievalEvaluation([], [], []), Reads(2), "compares no texts with videos"),
         (RetrievalEvaluation([], [], []), Table(torch.eye(2)), "no video to measure on"),

@@ -235,6 +235,27 @@ def test_without_a_validation_split_nothing_is_measured(folder: Path, tmp_path: 
     assert (tmp_path / "run" / "best" / "model.safetensors").is_file()
 
 
+def test_videos_with_several_labels_are_ranked(folder: Path, tmp_path: Path) -> None:
+    """``grey`` belongs to all, the two others to half of them each."""
+    names = ("bright", "dark")
+    lines = [f"{name}/{number},{name}|grey" for name in names for number in range(3)]
+    for split in ("train", "val"):
+        (tmp_path / f"{split}.csv").write_text("\n".join(["video,label", *lines]) + "\n")
+    path = tmp_path / "several.toml"
+    path.write_text(
+        '[model]\nname = "c3d_tiny"\n[data]\ndataset = "csv"\ntask = "labels"\nannotations = "."\n'
+        f'videos = "{folder / "films"}"\nsize = 64\n[train]\nepochs = 1\nbatch_size = 3\n'
+        '[objective]\nname = "classification"\nseveral = true\n'
+    )
+    report = train(read_config(path), tmp_path / "run")
+    assert set(report.figures) == {"mAP", "mAP_micro", "mAP_weighted"}
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["figure"] == "mAP"
+    # the class that all have is found by any order, and the others are halves of six
+    assert 1 / 3 < report.figures["mAP"] <= 1
+    with pytest.raises(UsageError, match="is not measured on labels; allowed: mAP, mAP_micro"):
+        read_config(path, ["train.best_figure=top_1"])
+
+
 def test_one_batch_is_learned_by_heart(folder: Path) -> None:
     report = overfit_batch(read_config(folder / "labels.toml", ["train.epochs=20"]))
     assert len(report.losses) == report.steps == 40
