@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from scenewise.training.config import Config
     from scenewise.training.run import Plan
 
-FILMS: dict[Split, int] = {"train": 22000, "test": 200}
+FILMS: dict[Split, int] = {"train": 16500, "test": 200}
 SMOKE_FILMS: dict[Split, int] = {"train": 44, "test": 22}
 # what is shown and its twin, one after the other, and what never changes
 CLASSES = (*(name for pair in TWINS for name in pair if ACTIONS[name].things == 1), "rest")
@@ -59,13 +59,13 @@ _COUNTED = 200  # batches in which films are counted that fit one sentence
 def settings() -> WorldSettings:
     """The world: 8 frames over two seconds, on backgrounds that stand still.
 
-    Things are 19 to 26 pixels across; what turns does so by 30 to 42 degrees from frame to frame.
+    Things are 24 to 31 pixels across; what turns does so by 30 to 42 degrees from frame to frame.
     """
     return world_settings(
         kind="actions",
         classes=CLASSES,
         textures=TEXTURES,
-        radius=(150, 200),
+        radius=(190, 240),
         turning=(120, 170),
         seconds=2.0,
         frame_rate=Fraction(4),
