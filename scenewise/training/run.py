@@ -43,7 +43,7 @@ from scenewise.training.network_setup import (
     make_network,
     network_options,
 )
-from scenewise.training.objective_settings import learns_several
+from scenewise.training.objective_settings import ClassTextsSettings, learns_several
 from scenewise.training.objectives.registry import default_objective, make_objective
 from scenewise.training.optimizers import make_optimizer
 from scenewise.training.outputs import ClassTokens, check_sound_rate
@@ -268,6 +268,9 @@ def choose_figure(config: Config, found: Found) -> str | None:
 
 def make_saved(config: Config, prepared: Prepared, found: Found, words: FileTokens | None) -> Saved:
     """What is written of a network, and what its folder holds beside the weights."""
+    text = None if words is None else words.text_settings()
+    if text is not None and isinstance(config.objective, ClassTextsSettings):
+        text["template"] = config.objective.template
     return Saved(
         network=prepared.name,
         options=prepared.options,
@@ -275,7 +278,7 @@ def make_saved(config: Config, prepared: Prepared, found: Found, words: FileToke
         adapter=config.adapter,
         labels=(found.train.classes or None) if words is None or found.task == "labels" else None,
         tokenizer=None if words is None else words.path,
-        text=None if words is None else words.text_settings(),
+        text=text,
     )
 
 

@@ -15,6 +15,7 @@ from tiny_batches import BATCH, TINY
 from torch import Tensor, nn
 from training_films import write_captions, write_config, write_films
 
+from scenewise.cli.main import main
 from scenewise.data.batch import Batch
 from scenewise.errors import TrainingError
 from scenewise.models import create_model, load_pretrained
@@ -106,18 +107,17 @@ def test_what_reads_texts_stays_and_everything_else_learns(name: str) -> None:
 def test_texts_are_read_once_in_eval_mode_and_nothing_of_them_is_saved() -> None:
     module, batch = learner("xclip_recognition_tiny")
     seen: list[tuple[bool, bool]] = []
-    network = module.model
-    assert isinstance(network, VideoTextModel)
-    network.xclip.text_model.register_forward_hook(
+    reads, sees = (module.model.get_submodule(f"xclip.{one}") for one in ("text_model", "mit"))
+    reads.register_forward_hook(
         lambda part, _inputs, _outputs: seen.append((part.training, torch.is_grad_enabled()))
     )
     module.train()
-    module.model.xclip.mit.eval()  # type: ignore[union-attr,operator]
+    sees.eval()
     first = module(batch)[LOSS]
     assert torch.equal(module(batch)[LOSS], first)
     assert seen == [(False, False)] * 2  # two parts of 64 and 6
-    assert network.xclip.text_model.training
-    assert not network.xclip.mit.training
+    assert reads.training
+    assert not sees.training
     assert not module.objective.state_dict()
 
 
@@ -128,7 +128,7 @@ def test_texts_learn_where_that_is_asked_for() -> None:
     logits = by_hand("xclip_recognition_tiny")
     assert torch.allclose(module(batch)[LOSS], F.cross_entropy(logits, TARGETS), atol=1e-5)
     with torch.no_grad():
-        for value in module.model.xclip.text_model.parameters():  # type: ignore[union-attr,operator]
+        for value in module.model.get_submodule("xclip.text_model").parameters():
             value.mul_(1.1)
     assert not torch.allclose(module(batch)[LOSS], F.cross_entropy(logits, TARGETS), atol=1e-4)
 
@@ -191,11 +191,31 @@ def test_a_run_learns_two_classes_by_their_names(folder: Path, tmp_path: Path) -
     made = json.loads((best / "config.json").read_text("utf-8"))
     assert made["labels"] == ["bright", "dark"]
     assert made["text"]["length"] == 32
+    assert made["text"]["template"] == "a {} video"
     assert (best / "tokenizer.json").is_file()
     network = load_pretrained(best)
     assert isinstance(network, VideoTextModel)
     fresh = create_model("xclip_recognition_tiny")
     assert set(network.state_dict()) == set(fresh.state_dict())
+
+
+@pytest.mark.slow
+def test_classify_names_the_classes_of_such_a_run(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As the evaluation does: the template and the tokenizer lie beside the weights."""
+    run = tmp_path / "run"
+    typed = ["train", str(folder / "labels.toml"), "--out", str(run), "--quiet"]
+    for setting in ("data.tokenizer=bytes", "objective.template='a {} video'", "train.epochs=6"):
+        typed += ["--set", setting]
+    assert main(typed) == 0
+    for label in ("dark", "bright"):
+        film = str(folder / "films" / label / "0.mp4")
+        capfd.readouterr()
+        assert main(["classify", film, "--model", str(run / "best"), "--json"]) == 0
+        said = json.loads(capfd.readouterr().out)["labels"]
+        assert said[0]["name"] == label
+        assert said[0]["probability"] > 0.6
 
 
 def test_a_dry_run_counts_it(folder: Path) -> None:
