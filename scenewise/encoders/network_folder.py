@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
@@ -41,6 +41,8 @@ class TextSettings:
     lower: bool = False
     pad_id: int | None = None
     length: int | None = None  # positions, marks included
+    # what is said of a class, with {} for its name; no vector of a search depends on it
+    template: str = field(default="{}", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,17 +186,20 @@ def _labels(folder: Path, config: dict[str, Any]) -> tuple[str, ...] | None:
 
 def _text(folder: Path, config: dict[str, Any]) -> TextSettings:
     text = config.get("text", {})
-    good = isinstance(text, dict) and set(text) <= {"lower", "pad_id", "length"}
+    good = isinstance(text, dict) and set(text) <= {"lower", "pad_id", "length", "template"}
     if good:
         lower, pad, length = text.get("lower", False), text.get("pad_id"), text.get("length")
-        good = isinstance(lower, bool) and (length is None or _is_count(length))
+        template = text.get("template", "{}")
+        good = isinstance(template, str) and "{}" in template
+        good = good and isinstance(lower, bool) and (length is None or _is_count(length))
         good = good and (pad is None or (_is_whole(pad) and pad >= 0))
     if not good:
         raise EncoderError(
             f"{folder}: text of config.json may hold lower (true or false), pad_id and length "
-            f'(whole numbers), such as {{"lower": true, "length": 32}}; got {text!r}.'
+            "(whole numbers) and template (with {} for a label), such as "
+            f'{{"lower": true, "length": 32}}; got {text!r}.'
         )
-    return TextSettings(lower, pad, length)
+    return TextSettings(lower, pad, length, template)
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

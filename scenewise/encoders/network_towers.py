@@ -21,7 +21,7 @@ from scenewise.encoders.network_folder import Pixels, building
 from scenewise.errors import EncoderError, first_line
 from scenewise.models.backbones.backbone import VideoBackbone
 from scenewise.models.registry import create_model, options_of
-from scenewise.models.video_text.interface import VideoTextModel
+from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.weights.load import load_pretrained
 
 Sides = VideoBackbone | VideoTextModel
@@ -65,6 +65,23 @@ class ClassSide(ClipSide):
     def answer(self, clips: Tensor) -> Tensor:
         """Clips (B, T, 3, H, W), normalised, to the softmax of the logits (B, K)."""
         return F.softmax(self.network(clips), dim=-1)
+
+
+class NamedClassSide(ClipSide):
+    """Clips (B, T, H, W, 3) uint8 RGB to probabilities (B, K) of classes that have ``text``."""
+
+    def __init__(self, network: VideoTextModel, pixels: Pixels, text: Features) -> None:
+        super().__init__(network, pixels)
+        self.compares = network
+        self.pooled = nn.Buffer(text.pooled)
+        self.tokens = None if text.tokens is None else nn.Buffer(text.tokens)
+        self.mask = None if text.mask is None else nn.Buffer(text.mask)
+
+    def answer(self, clips: Tensor) -> Tensor:
+        """Clips (B, T, 3, H, W), normalised, to the softmax of their similarities (B, K)."""
+        text = Features(self.pooled, self.tokens, self.mask)
+        similarity = self.compares.similarity(text, self.compares.encode_video(clips))
+        return F.softmax(similarity.T, dim=-1)
 
 
 class TextSide(nn.Module):

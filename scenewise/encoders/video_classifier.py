@@ -2,7 +2,8 @@
 
 It knows checkpoints, clips and class names; it knows no video files. A folder is in our own format,
 or in Hugging Face layout (TimeSformer, VideoMAE, ViViT and what else ``models.weights`` reads).
-The network is exported to ONNX once, with its normalisation and a softmax, and kept in the cache:
+A video-text network whose folder names classes compares each clip with their texts. The network is
+exported to ONNX once, with its normalisation and a softmax, and kept in the cache:
 
     CACHE/classifier/<key>/  video.onnx, classifier.json
 """
@@ -13,7 +14,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Self, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ from scenewise.encoders.huggingface_config import read_json
 from scenewise.encoders.identity import Identity, Looked, short_hash
 from scenewise.encoders.network_folder import (
     CONFIG,
+    TOKENIZER,
+    NetworkFolder,
     Pixels,
     is_network_folder,
     pixels_of,
@@ -35,6 +38,9 @@ from scenewise.encoders.spec import FloatArray, Report, RuntimeName
 from scenewise.errors import EncoderError, UsageError
 from scenewise.media.target import Target
 from scenewise.models.registry import list_models
+
+if TYPE_CHECKING:  # torch is loaded to export, never to classify
+    from scenewise.encoders.network_towers import ClipSide, Sides
 
 VIDEO_SIDE = "video.onnx"
 DESCRIPTION = "classifier.json"
@@ -158,7 +164,7 @@ def _check_classifier(folder: Path) -> None:
     """Refuse what its settings already say to be no classifier, ahead of hashing its weights."""
     if is_network_folder(folder):
         own = read_network_folder(folder)
-        if own.card.kind != "backbone":
+        if own.card.kind != "backbone" and not _names_classes(own):
             raise EncoderError(
                 f"{folder} holds {own.network}, a network of the kind {own.card.kind}, which has "
                 "no classifier; index with it by --encoder, and classify by --labels."
@@ -176,8 +182,13 @@ def _check_classifier(folder: Path) -> None:
         )
 
 
+def _names_classes(own: NetworkFolder) -> bool:
+    """Whether a video-text network brings the texts that it learned as classes."""
+    return own.card.kind == "video-text" and bool(own.labels) and (own.folder / TOKENIZER).is_file()
+
+
 def _key(identity: Identity, runtime: RuntimeName) -> str:
-    digest = short_hash(f"{CODE_VERSION} {identity.content_hash}")
+    digest = short_hash(f"{CODE_VERSION} {identity.content_hash} {identity.text_hash}")
     return f"{digest}-torch" if runtime == "torch" else digest
 
 
@@ -185,23 +196,17 @@ def _build(folder: Path, looked: Looked, runtime: RuntimeName, progress: Report 
     """Export the classifier into ``folder``, with its description."""
     from scenewise.encoders import network_towers as towers
     from scenewise.encoders.export import export_onnx
-    from scenewise.models.backbones.backbone import VideoBackbone
     from scenewise.models.registry import created_as, model_card
 
     name, source = looked.checkpoint.name, looked.checkpoint.folder
     if progress is not None:
         progress(f"preparing {name}: reading the weights, exporting the classifier (once)")
     network = towers.load_sides(source, name)
-    if not isinstance(network, VideoBackbone) or not network.num_classes:
-        raise EncoderError(
-            f"{name} has no classifier: its network ends with features. Train one with scenewise "
-            f"train-classifier, after scenewise index --encoder {name}."
-        )
     made = created_as(network)
     pixels = pixels_of(model_card(made.name), towers.all_options(made.name, {**made.options}), name)
     pixels = _as_processed(pixels, source)
-    labels, notes = _labels(source, network.num_classes, name)
-    side, frames = towers.ClassSide(network, pixels), towers.example_clips(pixels)
+    side, labels, notes = _side(network, pixels, source, name)
+    frames = towers.example_clips(pixels)
     _, clip_bytes = towers.try_out(side, frames, name, "classifier")
     export_onnx(
         side,
@@ -222,6 +227,26 @@ def _build(folder: Path, looked: Looked, runtime: RuntimeName, progress: Report 
     )
     text = json.dumps(described.to_dict(), indent=1, ensure_ascii=False)
     (folder / DESCRIPTION).write_text(text, encoding="utf-8")
+
+
+def _side(
+    network: Sides, pixels: Pixels, source: Path, name: str
+) -> tuple[ClipSide, tuple[str, ...], tuple[str, ...]]:
+    """What gives probabilities, the names of its classes, and notes about them."""
+    from scenewise.encoders import network_towers as towers
+    from scenewise.encoders.class_words import text_of_classes
+    from scenewise.models.backbones.backbone import VideoBackbone
+
+    if not isinstance(network, VideoBackbone):
+        own = read_network_folder(source)  # others were refused ahead of this
+        text = text_of_classes(own, network)
+        return towers.NamedClassSide(network, pixels, text), own.labels or (), ()
+    if not network.num_classes:
+        raise EncoderError(
+            f"{name} has no classifier: its network ends with features. Train one with scenewise "
+            f"train-classifier, after scenewise index --encoder {name}."
+        )
+    return towers.ClassSide(network, pixels), *_labels(source, network.num_classes, name)
 
 
 def _as_processed(pixels: Pixels, source: Path) -> Pixels:

@@ -35,6 +35,7 @@ class Known(dict[Keys, Any]):
 # from which rows an objective learns; one that is not here learns from any
 TASKS: dict[str, tuple[Task, ...]] = {
     "classification": ("labels",),
+    "class_texts": ("labels",),
     "contrastive": ("captions",),
     "masked_words": ("captions",),
     "videobert": ("captions",),
@@ -160,7 +161,8 @@ def _words(known: Known, card: Card | None, source: Source | None) -> Iterator[t
     has = isinstance(weights, Path) and (weights / "tokenizer.json").is_file()
     task = known.get(("data", "task")) or source.tasks[0]
     given = known.get(("data", "tokenizer")) is not None or ("data", "tokenizer") in known.wrong
-    if task != "labels" and not given and not has:
+    reads = task != "labels" or known.get(("objective", "name")) == "class_texts"
+    if reads and not given and not has:
         said = f"{card.name} reads words: give a tokenizer.json, bytes or words"
         yield ("data", "tokenizer"), said
 

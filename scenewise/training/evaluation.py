@@ -31,7 +31,7 @@ from scenewise.metrics.multi_label import precision_figures
 from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.video_text.zero_shot import BLOCK, retrieval_figures
 from scenewise.training.figures import FIGURES, SEVERAL_LABELS
-from scenewise.training.outputs import outputs_of
+from scenewise.training.outputs import ClassTokens, answers_of
 
 _DIVERGED = "The network's results are no numbers: it has diverged. Lower optimizer.lr."
 
@@ -55,21 +55,24 @@ def measuring(model: nn.Module) -> Iterator[torch.device]:
 class LabelEvaluation:
     """Logits of clips, of sound or of both against classes; ``batches`` are read anew each time.
 
-    ``top_5`` is given where there are more than five classes. Targets (B, K) are several labels at
-    once, each a probability of its own.
+    With ``texts`` the network is a ``VideoTextModel``, and the logits are its similarities with
+    the texts of the classes. ``top_5`` is given where there are more than five classes. Targets
+    (B, K) are several labels at once, each a probability of its own.
     """
 
     batches: Iterable[Batch]
+    texts: ClassTokens | None = None
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Raises TrainingError where there is nothing to measure."""
         totals: dict[int, tuple[Tensor, Tensor]] = {}  # by row: sum of probabilities, target
         views: dict[int, int] = {}
         with measuring(model) as device:
+            answer = answers_of(model, self.texts)
             for batch in self.batches:
                 if batch.targets is None:
                     raise TrainingError("Labels are measured on clips and their classes.")
-                logits = outputs_of(model, batch.to(device)).float()
+                logits = answer(batch.to(device)).float()
                 shares = logits.softmax(dim=1) if batch.targets.ndim == 1 else logits.sigmoid()
                 for row, share, target in zip(
                     batch.rows.tolist(), shares.cpu(), batch.targets.cpu(), strict=True

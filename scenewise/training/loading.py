@@ -44,7 +44,8 @@ from scenewise.models.registry import options_of
 from scenewise.training.config import Config
 from scenewise.training.config_checks import NONE
 from scenewise.training.distributed import Place
-from scenewise.training.objective_settings import learns_several
+from scenewise.training.objective_settings import ClassTextsSettings, learns_several
+from scenewise.training.outputs import ClassTokens
 
 _NAMED = 3  # missing videos that a note names
 
@@ -133,12 +134,13 @@ def find_rows(config: Config) -> Found:
 
 
 def make_words(config: Config, card: Card, found: Found, folder: Path) -> FileTokens | None:
-    """How texts become token ids; None where the network reads none.
+    """How texts become token ids; None where the network reads none, or no text of these rows.
 
     The tokenizer that ``[data]`` names, else that of the weights' folder. One that is made is
     written to ``folder``. Raises TrainingError where there is none.
     """
-    if card.kind != "video-text" or found.task == "labels":
+    by_names = isinstance(config.objective, ClassTextsSettings)
+    if card.kind != "video-text" or (found.task == "labels" and not by_names):
         return None
     data = config.data
     allowed = options_of(card.name)
@@ -160,6 +162,27 @@ def make_words(config: Config, card: Card, found: Found, folder: Path) -> FileTo
         lower=settings.lower,
         pad_id=settings.pad_id,
     )
+
+
+def make_class_tokens(config: Config, found: Found, words: FileTokens | None) -> ClassTokens | None:
+    """The texts of the classes, where ``[objective]`` learns from their names; else None.
+
+    Raises TrainingError for two classes that the tokenizer cannot tell apart.
+    """
+    objective, classes = config.objective, found.train.classes
+    if words is None or not isinstance(objective, ClassTextsSettings) or not classes:
+        return None
+    tokens = ClassTokens(*words([objective.template.replace("{}", name) for name in classes]))
+    first: dict[tuple[int, ...], str] = {}
+    for name, ids in zip(classes, tokens.ids.tolist(), strict=True):
+        other = first.setdefault(tuple(ids), name)
+        if other != name:
+            raise TrainingError(
+                f"The classes {other!r} and {name!r} are the same {words.length} tokens, so that "
+                "nothing can tell them apart; take another data.tokenizer, or raise "
+                "data.text_length."
+            )
+    return tokens
 
 
 def make_batches(

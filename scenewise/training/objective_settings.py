@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from scenewise.data.settings import Section
 
@@ -24,6 +24,22 @@ class ClassificationSettings(Section):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)  # of one class
     focal_gamma: float = Field(default=0.0, ge=0)  # of several; 0: plain cross-entropy
     focal_alpha: float | None = Field(default=None, ge=0, le=1)  # None: no weights
+
+
+class ClassTextsSettings(Section):
+    """Classes by their names, as texts that a video-text model compares with each video."""
+
+    name: Literal["class_texts"] = "class_texts"
+    template: str = "{}"  # what is said of a class, with {} for its name
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    learn_text: bool = False  # False: what reads texts stays as it is, and reads them once
+
+    @field_validator("template")
+    @classmethod
+    def _has_a_place(cls, template: str) -> str:
+        if "{}" not in template:
+            raise ValueError("must hold {}, where the name of a class goes")
+        return template
 
 
 class RegressionSettings(Section):
@@ -96,6 +112,7 @@ class ClipOrderSettings(Section):
 
 ObjectiveSettings = Annotated[
     ClassificationSettings
+    | ClassTextsSettings
     | RegressionSettings
     | ContrastiveSettings
     | MaskedWordsSettings

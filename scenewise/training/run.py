@@ -32,6 +32,7 @@ from scenewise.training.loading import (
     Found,
     find_rows,
     make_batches,
+    make_class_tokens,
     make_words,
     video_numbers,
 )
@@ -42,10 +43,10 @@ from scenewise.training.network_setup import (
     make_network,
     network_options,
 )
-from scenewise.training.objective_settings import learns_several
+from scenewise.training.objective_settings import ClassTextsSettings, learns_several
 from scenewise.training.objectives.registry import default_objective, make_objective
 from scenewise.training.optimizers import make_optimizer
-from scenewise.training.outputs import check_sound_rate
+from scenewise.training.outputs import ClassTokens, check_sound_rate
 from scenewise.training.overfit import overfit
 from scenewise.training.ranks import broadcast
 from scenewise.training.recompute import recompute_blocks
@@ -110,6 +111,7 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto", place: Plac
     card = model_card(config.model.name)
     found = find_rows(config)
     words = make_words(config, card, found, folder)
+    texts = make_class_tokens(config, found, words)
     options = network_options(
         config, card, found.train.classes, None if words is None else words.largest_id
     )
@@ -120,7 +122,7 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto", place: Plac
     network = prepared.network
     limit_learning(network, config)
     wanted = config.objective or default_objective(network)
-    learner = Learner(network, make_objective(wanted, network)).to(on)
+    learner = Learner(network, make_objective(wanted, network, texts)).to(on)
     if config.train.channels_last:
         to_channels_last(learner)
     recompute_blocks(learner, config.train.recompute)
@@ -133,7 +135,7 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto", place: Plac
         batches=batches,
         module=module,
         optimizer=make_optimizer(module, config.optimizer),
-        evaluate=make_evaluation(found, batches),
+        evaluate=make_evaluation(found, batches, texts),
         figure=choose_figure(config, found),
         saved=make_saved(config, prepared, found, words),
         place=place,
@@ -229,12 +231,17 @@ def choose_device(name: str, place: Place) -> torch.device:
     )
 
 
-def make_evaluation(found: Found, batches: Batches) -> Evaluate | None:
-    """What is measured of the task; None without a validation split."""
+def make_evaluation(
+    found: Found, batches: Batches, texts: ClassTokens | None = None
+) -> Evaluate | None:
+    """What is measured of the task; None without a validation split.
+
+    ``texts`` are those of the classes, of a network that learns from their names.
+    """
     if batches.val is None:
         return None
     if found.task == "labels":
-        return LabelEvaluation(batches.val)
+        return LabelEvaluation(batches.val, texts)
     if found.task == "captions" and batches.texts is not None and found.val is not None:
         return RetrievalEvaluation(batches.val, batches.texts, video_numbers(found.val.rows))
     if found.task == "moments":
@@ -261,14 +268,17 @@ def choose_figure(config: Config, found: Found) -> str | None:
 
 def make_saved(config: Config, prepared: Prepared, found: Found, words: FileTokens | None) -> Saved:
     """What is written of a network, and what its folder holds beside the weights."""
+    text = None if words is None else words.text_settings()
+    if text is not None and isinstance(config.objective, ClassTextsSettings):
+        text["template"] = config.objective.template
     return Saved(
         network=prepared.name,
         options=prepared.options,
         lora=config.lora,
         adapter=config.adapter,
-        labels=(found.train.classes or None) if words is None else None,
+        labels=(found.train.classes or None) if words is None or found.task == "labels" else None,
         tokenizer=None if words is None else words.path,
-        text=None if words is None else words.text_settings(),
+        text=text,
     )
 
 

@@ -43,6 +43,33 @@ def test_probabilities_are_the_softmax_of_the_logits(tmp_path: Path) -> None:
     assert made.probabilities(clips).shape == (2, 3), "it opens again"
 
 
+def test_a_network_of_words_knows_the_classes_that_it_learned_by_their_names(
+    tmp_path: Path,
+) -> None:
+    folder = write_video_text(tmp_path / "n")
+    settings = folder / "config.json"
+    config = json.loads(settings.read_text("utf-8"))
+    config |= {"labels": ["Red", "blue"], "text": {"lower": True, "template": "a video of {}"}}
+    settings.write_text(json.dumps(config), "utf-8")
+    made = load_video_classifier(str(folder), cache_dir=tmp_path)
+    assert made.described.labels == ("Red", "blue")
+    clips = np.zeros((2, 4, 32, 32, 3), np.uint8)
+    clips[0, ..., 0] = clips[1, ..., 2] = 255
+    found = made.probabilities(clips)
+    # opposite but for the words that mean little: cosines of 1 and -1/3, times 20
+    assert found[0, 0] > 0.999
+    assert found[1, 1] > 0.999
+    assert found.sum(axis=1) == pytest.approx([1.0, 1.0])
+    config["text"]["template"] = "a video of blue {}"
+    settings.write_text(json.dumps(config), "utf-8")
+    other = load_video_classifier(str(folder), cache_dir=tmp_path)
+    assert np.abs(other.probabilities(clips) - found).max() > 1e-4, "made anew"
+    config["text"]["template"] = "a video"
+    settings.write_text(json.dumps(config), "utf-8")
+    with pytest.raises(EncoderError, match="template"):
+        load_video_classifier(str(folder), cache_dir=tmp_path)
+
+
 def test_a_checkpoint_in_hugging_face_layout_is_taken_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

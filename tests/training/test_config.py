@@ -76,6 +76,7 @@ ONE_MISTAKE = [
     # what the network should learn
     ("objective.name=contrastive", "learns from captions, and data.task is labels"),
     ("objective.name=masked_video", "does not fit c3d_tiny: it needs videomae"),
+    ("objective.name=class_texts", "does not fit c3d_tiny: it needs a video-text model"),
     # files
     ("data.annotations=elsewhere", 'elsewhere": is not there; give a path that exists'),
     ("data.videos=elsewhere", 'elsewhere": is not there; give a path that exists'),
@@ -108,6 +109,23 @@ def test_a_network_of_words_learns_no_labels(folder: Path) -> None:
     assert any(
         "would learn contrastive from captions, and folder gives labels" in one for one in found
     )
+
+
+def test_names_of_classes_are_words_too(folder: Path) -> None:
+    labels = ("model.name=xclip_recognition_tiny", "objective.name=class_texts")
+    assert mistakes(folder / "config.toml", *labels) == [
+        "data.tokenizer = null: xclip_recognition_tiny reads words: give a tokenizer.json, bytes "
+        "or words."
+    ]
+    read = read_config(folder / "config.toml", [*labels, "data.tokenizer=bytes"])
+    assert read.objective is not None
+    assert mistakes(folder / "words.toml", "objective.name=class_texts") == [
+        'objective.name = "class_texts": learns from labels, and data.task is captions.'
+    ]
+    template = (*labels, "data.tokenizer=bytes", "objective.template='a video'")
+    assert mistakes(folder / "config.toml", *template) == [
+        'objective.template = "a video": must hold {}, where the name of a class goes.'
+    ]
 
 
 def test_a_key_that_another_objective_has_is_told_as_unknown(folder: Path) -> None:

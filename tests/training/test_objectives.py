@@ -484,7 +484,7 @@ def test_networks_that_do_not_fit(network: str, settings: ObjectiveSettings, wha
 
 
 def test_nobody_can_say_what_a_backbone_without_classes_learns() -> None:
-    with pytest.raises(TrainingError, match=r"give \[objective\] a name: classification, reg"):
+    with pytest.raises(TrainingError, match=r"give \[objective\] a name: classification, class_t"):
         default_objective(mae())
 
 

@@ -2,8 +2,9 @@
 
 The official file has OpenAI's names for CLIP's towers, and names of its own for messages between
 frames (``visual.transformer.resblocks.N.message_*``), for what goes over the frames (``mit.*``)
-and for prompts. Ours are transformers' behind ``xclip.``. Plain CLIP weights, with which the
-published training begins, fill the towers alone: load them with ``strict=False``.
+and for prompts. Ours are transformers' behind ``xclip.``. Plain CLIP weights (by OpenAI's names or
+transformers'), with which the published training begins, fill the towers alone: load them with
+``strict=False``.
 
 It knows names and shapes.
 """
@@ -15,6 +16,7 @@ import re
 from dataclasses import replace
 
 from scenewise.models.video_text.clip_towers import (
+    HUGGINGFACE_IGNORED,
     IGNORED,
     TINY,
     VIT_B_16,
@@ -160,4 +162,16 @@ LAYOUTS = (
         identify=_own,
     ),
     _OPENAI,
+    Layout(
+        name="huggingface-clip",
+        signature=(
+            r"vision_model\.pre_layrnorm\.weight",  # spelt so there, and otherwise in X-CLIP
+            r"text_model\.final_layer_norm\.weight",
+            r"visual_projection\.weight",
+        ),
+        absent=(r".*message_fc\.weight", r"(.*\.)?mit\..*"),
+        ignore=HUGGINGFACE_IGNORED,
+        renames=((r"^vision_model\.pre_layrnorm\.", "vision_model.pre_layernorm."), (r"^", PREFIX)),
+        identify=_unknown,
+    ),
 )

@@ -5,7 +5,6 @@ It knows logits and targets; of networks it knows that some have an SVM for a he
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from scenewise.data.batch import Batch
@@ -35,17 +34,11 @@ class Classification(Objective):
         if targets is None:
             raise TrainingError("Classification needs the classes of its clips.")
         logits = precise(outputs_of(model, batch))
-        if targets.is_floating_point() and targets.shape != logits.shape:
-            raise TrainingError(
-                f"Numbers {tuple(targets.shape)} stand against logits {tuple(logits.shape)}: give "
-                "one for each clip and class, and the network as many classes."
-            )
+        check_shapes(logits, targets)
         if self.settings.several:
             return self._several(logits, targets, len(batch))
-        classes = targets.argmax(dim=1) if targets.is_floating_point() else targets
-        right = (logits.argmax(dim=1) == classes).float().mean()
         loss = self._one(model, logits, targets)
-        return {LOSS: over_ranks(loss, len(batch)), "accuracy": right.detach()}
+        return {LOSS: over_ranks(loss, len(batch)), "accuracy": share_right(logits, targets)}
 
     def _one(self, model: nn.Module, logits: Tensor, targets: Tensor) -> Tensor:
         smoothing = self.settings.label_smoothing
@@ -56,7 +49,7 @@ class Classification(Objective):
                     "or give [model] the head softmax."
                 )
             return model.loss(logits, targets)
-        return class_loss(logits, targets.to(_kind(logits, targets)), label_smoothing=smoothing)
+        return one_class_loss(logits, targets, smoothing)
 
     def _several(self, logits: Tensor, targets: Tensor, count: int) -> Figures:
         if not targets.is_floating_point():
@@ -74,6 +67,22 @@ class Classification(Objective):
         return {LOSS: over_ranks(loss, count), "accuracy": right.detach()}
 
 
-def _kind(logits: Tensor, targets: Tensor) -> torch.dtype:
-    """Shares are of the logits' kind, classes stay whole numbers."""
-    return logits.dtype if targets.is_floating_point() else targets.dtype
+def check_shapes(logits: Tensor, targets: Tensor) -> None:
+    """Raises TrainingError for numbers that are not one for each clip and class."""
+    if targets.is_floating_point() and targets.shape != logits.shape:
+        raise TrainingError(
+            f"Numbers {tuple(targets.shape)} stand against logits {tuple(logits.shape)}: give "
+            "one for each clip and class, and the network as many classes."
+        )
+
+
+def one_class_loss(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
+    """Cross-entropy of logits (B, K) with classes (B,), or with shares (B, K) of any precision."""
+    kind = logits.dtype if targets.is_floating_point() else targets.dtype
+    return class_loss(logits, targets.to(kind), label_smoothing=label_smoothing)
+
+
+def share_right(logits: Tensor, targets: Tensor) -> Tensor:
+    """Of how many clips the class comes first; of shares the largest counts."""
+    classes = targets.argmax(dim=1) if targets.is_floating_point() else targets
+    return (logits.argmax(dim=1) == classes).float().mean().detach()

@@ -22,6 +22,7 @@ from scenewise.models.video_text.losses import max_margin, symmetric_info_nce
 from scenewise.training.learner import LOSS, Figures, Objective
 from scenewise.training.losses import mil_nce_of_groups, precise, sigmoid_loss
 from scenewise.training.objective_settings import ContrastiveSettings
+from scenewise.training.outputs import video_features
 from scenewise.training.ranks import gather_features
 
 FIRST_SCALE, FIRST_BIAS = math.log(10.0), -10.0  # of the sigmoid loss, as published
@@ -56,7 +57,7 @@ class Contrastive(Objective):
         if not isinstance(model, VideoTextModel):
             raise TrainingError(f"A contrast needs a video-text model, got {type(model).__name__}.")
         text = gather_features(self._texts(model, batch))
-        video = gather_features(_videos(model, batch))
+        video = gather_features(video_features(model, batch))
         if len(video) < 2:
             raise TrainingError(
                 "A contrast needs 2 pairs or more in a batch, got 1: raise train.batch_size, and "
@@ -96,15 +97,3 @@ class Contrastive(Objective):
             ids = rearrange(ids, "b n l -> (b n) l")
             mask = None if mask is None else rearrange(mask, "b n l -> (b n) l")
         return model.encode_text(ids, mask)
-
-
-def _videos(model: VideoTextModel, batch: Batch) -> Features:
-    """Of clips, of vectors, or of experts: what the batch has."""
-    if batch.clips is not None:
-        return model.encode_video(batch.clips, batch.clip_mask)
-    if batch.features is not None:
-        return model.encode_video(batch.features, batch.feature_mask)
-    if batch.experts is not None:
-        # MMT reads streams in the place of pixels
-        return model.encode_video(batch.experts)  # type: ignore[arg-type]
-    raise TrainingError("A contrast needs clips, vectors or streams of experts.")

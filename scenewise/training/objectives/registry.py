@@ -25,6 +25,7 @@ from scenewise.training.objective_settings import (
     AnsweringSettings,
     ArrowOfTimeSettings,
     ClassificationSettings,
+    ClassTextsSettings,
     ClipOrderSettings,
     ContrastiveSettings,
     MaskedVideoSettings,
@@ -34,6 +35,7 @@ from scenewise.training.objective_settings import (
     VideoBERTSettings,
 )
 from scenewise.training.objectives.arrow_of_time import ArrowOfTime
+from scenewise.training.objectives.class_texts import ClassTexts
 from scenewise.training.objectives.classification import Classification
 from scenewise.training.objectives.clip_order import ClipOrder
 from scenewise.training.objectives.contrastive import OF_VECTORS, Contrastive
@@ -41,6 +43,7 @@ from scenewise.training.objectives.frozen_bilm import Answering, MaskedWords
 from scenewise.training.objectives.masked_video import MaskedVideo
 from scenewise.training.objectives.regression import Regression
 from scenewise.training.objectives.videobert import VideoBERTPretraining
+from scenewise.training.outputs import ClassTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class ObjectiveCard:
     accepts: str  # which networks, to end a sentence
     classes: bool
     fits: Callable[[nn.Module, Any], bool]
-    make: Callable[[Any, Any], Objective]  # of its settings and the network
+    # of its settings, the network, and the texts of the classes, where they are read
+    make: Callable[[Any, Any, ClassTokens | None], Objective]
 
 
 def _with_outputs(network: nn.Module, _settings: Any) -> bool:
@@ -86,7 +90,15 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
             "a backbone with classes, such as timesformer_base, i3d_tsm_audio or audio_cnn",
             True,
             _classifies,
-            lambda settings, _network: Classification(settings),
+            lambda settings, _network, _texts: Classification(settings),
+        ),
+        ObjectiveCard(
+            "class_texts",
+            "classes by their names, as texts beside videos",
+            "a video-text model, such as xclip_b32_8f or clip4clip_mean_pool",
+            False,
+            lambda network, _settings: isinstance(network, VideoTextModel),
+            lambda settings, _network, texts: ClassTexts(texts, settings),
         ),
         ObjectiveCard(
             "regression",
@@ -97,7 +109,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
                 _with_outputs(network, settings)
                 and not (isinstance(network, TwoBranch) and network.head == "svm")
             ),
-            lambda settings, _network: Regression(settings),
+            lambda settings, _network, _texts: Regression(settings),
         ),
         ObjectiveCard(
             "contrastive",
@@ -106,7 +118,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
             "such as dual_encoder or clip4clip_mean_pool",
             False,
             _compares,
-            lambda settings, _network: Contrastive(settings),
+            lambda settings, _network, _texts: Contrastive(settings),
         ),
         ObjectiveCard(
             "masked_words",
@@ -114,7 +126,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
             "frozen_bilm",
             False,
             lambda network, _settings: isinstance(network, FrozenBiLM),
-            lambda settings, network: MaskedWords(network, settings),
+            lambda settings, network, _texts: MaskedWords(network, settings),
         ),
         ObjectiveCard(
             "answering",
@@ -122,7 +134,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
             "frozen_bilm",
             False,
             lambda network, _settings: isinstance(network, FrozenBiLM),
-            lambda settings, network: Answering(network, settings),
+            lambda settings, network, _texts: Answering(network, settings),
         ),
         ObjectiveCard(
             "videobert",
@@ -130,7 +142,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
             "videobert, with video words that were fitted",
             False,
             lambda network, _settings: isinstance(network, VideoBERT),
-            lambda settings, network: VideoBERTPretraining(network, settings),
+            lambda settings, network, _texts: VideoBERTPretraining(network, settings),
         ),
         ObjectiveCard(
             "masked_video",
@@ -138,7 +150,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
             "videomae with num_classes = 0",
             False,
             lambda network, _settings: isinstance(network, VideoMAE) and not network.num_classes,
-            lambda settings, network: MaskedVideo(network, settings),
+            lambda settings, network, _texts: MaskedVideo(network, settings),
         ),
         ObjectiveCard(
             "arrow_of_time",
@@ -146,7 +158,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
             "a video backbone with num_classes = 0",
             False,
             _without_classes,
-            lambda settings, network: ArrowOfTime(network, settings),
+            lambda settings, network, _texts: ArrowOfTime(network, settings),
         ),
         ObjectiveCard(
             "clip_order",
@@ -154,7 +166,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
             "a video backbone with num_classes = 0",
             False,
             _without_classes,
-            lambda settings, network: ClipOrder(network, settings),
+            lambda settings, network, _texts: ClipOrder(network, settings),
         ),
     )
 }
@@ -169,11 +181,16 @@ _DEFAULTS: tuple[ObjectiveSettings, ...] = (
     MaskedVideoSettings(),
     ArrowOfTimeSettings(),
     ClipOrderSettings(),
+    ClassTextsSettings(),
 )
 
 
-def make_objective(settings: ObjectiveSettings, network: nn.Module) -> Objective:
+def make_objective(
+    settings: ObjectiveSettings, network: nn.Module, texts: ClassTokens | None = None
+) -> Objective:
     """The objective of these settings for this network, before optimizer and wrapping.
+
+    ``texts`` are those of the classes, for what learns from their names.
 
     Parameters of the network that the objective never reads are taken out of training
     (``requires_grad`` False). Raises TrainingError where the two do not fit.
@@ -185,7 +202,7 @@ def make_objective(settings: ObjectiveSettings, network: nn.Module) -> Objective
             f"The objective {card.name} cannot train {_name(network)}: it needs {card.accepts}. "
             f"What fits this network: {', '.join(others) or 'nothing'}."
         )
-    objective = card.make(settings, network)
+    objective = card.make(settings, network, texts)
     objective.prepare(network)
     return objective
 

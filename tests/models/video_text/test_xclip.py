@@ -25,7 +25,13 @@ from torch import Tensor
 from scenewise.errors import NetworkError
 from scenewise.models import create_model, load_pretrained, load_weights, model_card
 from scenewise.models.flops import parameters
-from scenewise.models.video_text.clip_towers import CLIP, TINY, VIT_B_16, ResidualBlock
+from scenewise.models.video_text.clip_towers import (
+    CLIP,
+    TINY,
+    VIT_B_16,
+    ResidualBlock,
+    from_huggingface,
+)
 from scenewise.models.video_text.xclip import XCLIP
 from scenewise.models.video_text.xclip_layouts import LAYOUTS
 from scenewise.models.weights.load import convert_state
@@ -187,6 +193,31 @@ def test_plain_clip_weights_fill_the_towers() -> None:
     new = ("mit.", "prompts_", "vision_model.encoder.layers")
     assert all(key.removeprefix("xclip.").startswith(new) for key in absent)
     assert all("message_" in key for key in absent if "encoder.layers" in key and "mit" not in key)
+
+
+def test_plain_clip_weights_of_transformers_are_the_same(tmp_path: Path) -> None:
+    from transformers import CLIPConfig, CLIPModel
+
+    sizes = {"num_hidden_layers": 2, "hidden_size": 128, "intermediate_size": 512}
+    places = {"vocab_size": TINY.vocab_size, "max_position_embeddings": TINY.context_length}
+    state = CLIPModel(
+        CLIPConfig(
+            text_config={**sizes, **places, "num_attention_heads": 2},
+            vision_config={**sizes, "num_attention_heads": 2, "image_size": 64, "patch_size": 16},
+            projection_dim=TINY.embed_dim,
+        )
+    ).state_dict()
+    card = model_card("xclip_recognition_tiny")
+    theirs, openai = convert_state(card, state), convert_state(card, from_huggingface(state))
+    assert theirs is not None
+    assert openai is not None
+    assert (theirs[0], openai[0]) == ("huggingface-clip", "openai")
+    assert theirs[1].keys() == openai[1].keys() <= tiny().state_dict().keys()
+    assert all(torch.equal(value, openai[1][key]) for key, value in theirs[1].items())
+    torch.save(state, tmp_path / "clip.pth")
+    network = tiny()
+    assert not load_weights(network, tmp_path / "clip.pth", strict=False).unexpected
+    assert torch.equal(network.xclip.text_projection.weight, state["text_projection.weight"])
 
 
 def test_the_initialisation_is_published() -> None:
