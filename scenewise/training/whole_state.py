@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from scenewise.errors import TrainingError
@@ -44,7 +45,7 @@ def put(target: Tensor, value: Tensor) -> None:
 
 def module_tensors(module: nn.Module) -> Tensors:
     """Parameters and buffers of what is wrapped; they share the module's memory."""
-    return dict(without_wrapper(module).state_dict())
+    return dict(_in_parts(module).state_dict())
 
 
 def load_module(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
@@ -132,7 +133,19 @@ def shortened(texts: list[str], most: int = 5) -> str:
 
 
 def _names(module: nn.Module) -> dict[nn.Parameter, str]:
-    return {value: name for name, value in without_wrapper(module).named_parameters()}
+    return {value: name for name, value in _in_parts(module).named_parameters()}
+
+
+def _in_parts(module: nn.Module) -> nn.Module:
+    """What is wrapped, each process with its own part alone, as the optimizer knows it.
+
+    FSDP2 leaves a module whole after a pass without a backward one, such as an evaluation: its
+    parameters are then copies, which the optimizer does not know and the next gathering forgets.
+    """
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
+    return without_wrapper(module)
 
 
 def _like(value: Tensor, target: Tensor) -> Tensor:

@@ -263,27 +263,37 @@ def test_one_batch_is_learned_by_heart(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    typed = ("--json", "--set", "train.epochs=1", "--device", "cpu")
+def in_two_processes(config: Path, out: Path, *typed: str) -> dict[str, Any]:
     done = subprocess.run(
-        [
-            *TORCHRUN,
-            *SCENEWISE[1:],
-            "train",
-            str(folder / "labels.toml"),
-            "--out",
-            str(out),
-            *typed,
-        ],
+        [*TORCHRUN, *SCENEWISE[1:], "train", str(config), "--out", str(out), "--json", *typed],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=180,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["steps"] == 1  # 6 rows, 3 for each of two processes
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    typed = ("--set", "train.epochs=1", "--device", "cpu")
+    given = in_two_processes(folder / "labels.toml", out, *typed)
+    assert given["steps"] == 1  # 6 rows, 3 for each of two processes
     assert (out / "best" / "model.safetensors").is_file()
+
+
+def test_parts_are_saved_after_an_evaluation(folder: Path, tmp_path: Path) -> None:
+    """X-CLIP has parameters outside all blocks, which stay whole where no backward pass follows."""
+    network = ("--set", "model.name=xclip_recognition_tiny", "--set", "distributed.strategy=fsdp")
+    out = tmp_path / "run"
+    first = in_two_processes(folder / "captions.toml", out, *network, "--device", "cpu")
+    assert first["steps"] == 2
+    shapes = {
+        name: value.shape for name, value in load_pretrained(out / "final").named_parameters()
+    }
+    assert all(0 not in shape for shape in shapes.values())
 
 
 def test_progress_is_a_line() -> None:
