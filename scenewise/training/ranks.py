@@ -1,14 +1,13 @@
-"""What the processes of one run tell each other: who they are, features, and means of figures.
+"""What the processes of one run share of their tensors: features, and how much each counts.
 
 Every process (rank) has a part of the batch. A contrast is only as good as its negatives are many,
 so features of all ranks are gathered, with their gradients. Alone, or where no process group was
-started, everything here is the identity. It knows tensors; it knows neither networks nor how the
-processes were started (that is ``distributed``).
+started, everything here is the identity. It knows tensors; what processes must agree on is
+``processes``', and how they were started ``distributed``'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -23,48 +22,6 @@ from scenewise.models.video_text.interface import Features
 def world_size() -> int:
     """How many processes learn together; 1 where nobody started a process group."""
     return dist.get_world_size() if _joined() else 1
-
-
-def rank() -> int:
-    """The number of this process, from 0 on."""
-    return dist.get_rank() if _joined() else 0
-
-
-def is_first() -> bool:
-    """Whether this is the process that writes files and speaks."""
-    return rank() == 0
-
-
-def barrier() -> None:
-    """Wait until every process is here."""
-    if world_size() > 1:
-        dist.barrier()
-
-
-def broadcast(value: Any) -> Any:
-    """What the first process has, on all: any value that can be pickled, such as a path."""
-    if world_size() == 1:
-        return value
-    box = [value]
-    dist.broadcast_object_list(box, src=0)
-    return box[0]
-
-
-def mean_figures(figures: Mapping[str, float | Tensor], count: float = 1.0) -> dict[str, float]:
-    """Figures by name as their mean over all processes, each weighed by its ``count`` of examples.
-
-    Every process calls this with the same names. What none counted is nan.
-    """
-    if world_size() == 1:
-        return {name: float(value) for name, value in figures.items()}
-    names = sorted(figures)
-    # a process without examples has figures that are no numbers
-    values = [float(figures[name]) * count if count else 0.0 for name in names]
-    total = torch.tensor([*values, count], dtype=torch.float64).to(_wire())
-    dist.all_reduce(total)
-    whole = total.cpu()
-    means = whole[:-1] / whole[-1]
-    return dict(zip(names, means.tolist(), strict=True))
 
 
 def over_ranks(mean: Tensor, count: Tensor | int) -> Tensor:

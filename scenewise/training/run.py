@@ -48,7 +48,7 @@ from scenewise.training.objectives.registry import default_objective, make_objec
 from scenewise.training.optimizers import make_optimizer
 from scenewise.training.outputs import ClassTokens, check_sound_rate
 from scenewise.training.overfit import overfit
-from scenewise.training.ranks import broadcast
+from scenewise.training.processes import Processes
 from scenewise.training.recompute import recompute_blocks
 from scenewise.training.run_folder import Saved
 from scenewise.training.trainer import Evaluate, Trainer, TrainProgress, TrainReport
@@ -168,7 +168,7 @@ def train(
             run_folder.check_folder(where, resume=resume)
             if resume:
                 run_folder.check_same(where, config)
-        broadcast(None)  # nobody goes on before the first has looked
+        Processes().wait()  # nobody goes on before the first has looked
         with TemporaryDirectory() as aside:
             plan = make_plan(config, where if resume else Path(aside), device=device, place=place)
             _say_all(plan, say)

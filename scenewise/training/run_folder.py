@@ -32,7 +32,7 @@ from scenewise.training.config import Config
 from scenewise.training.distributed import full_state
 from scenewise.training.lora import add_lora, fold_lora, save_lora
 from scenewise.training.objective_settings import AdapterSettings, LoraSettings
-from scenewise.training.ranks import is_first, world_size
+from scenewise.training.processes import Processes
 from scenewise.training.report import TrainReport
 
 RESOLVED, RECORD, METRICS = "config.resolved.json", "run.json", "metrics.json"
@@ -64,8 +64,9 @@ class Saved:
     def write(self, module: nn.Module, folder: Path) -> None:
         """The network in our own format; every process calls it, and the first one writes."""
         prefix = "model."
-        whole = full_state(module) if world_size() > 1 else module.state_dict()
-        if not is_first():
+        group = Processes()
+        whole = full_state(module) if group.world > 1 else module.state_dict()
+        if not group.first:
             return
         state = {
             name.removeprefix(prefix): tensor

@@ -48,7 +48,8 @@ from scenewise.training.objective_settings import (
 )
 from scenewise.training.objectives import contrastive
 from scenewise.training.objectives.registry import make_objective
-from scenewise.training.ranks import broadcast, gather, mean_figures, over_ranks, rank
+from scenewise.training.processes import Processes
+from scenewise.training.ranks import gather, over_ranks
 
 RANKS, EACH = 2, 3
 STEPS, LR = 3, 0.05
@@ -175,7 +176,7 @@ def train(scenario: Scenario, own: Callable[[Batch], Batch] = lambda batch: batc
         figures = wrapped(batch)
         torch.autograd.backward(figures[LOSS])
         if not step:
-            facts["loss"] = mean_figures({"loss": figures[LOSS].detach()})["loss"]
+            facts["loss"] = _mean(figures[LOSS])
             facts["gradients"] = {
                 name: whole(parameter.grad).reshape(-1)
                 for name, parameter in unwrap(wrapped).named_parameters()
@@ -236,7 +237,7 @@ def _work(number: int, port: int, folder: str) -> None:
             facts["began"] = time.monotonic()
             if number:
                 raise ZeroDivisionError("the second process fails on purpose")
-            mean_figures({"loss": 1.0})
+            Processes().wait()
     except TrainingError as error:
         facts["lost"] = str(error)
     except ZeroDivisionError as error:
@@ -247,9 +248,10 @@ def _work(number: int, port: int, folder: str) -> None:
 
 def small_facts(number: int) -> Facts:
     """What needs no training."""
-    facts: Facts = {"rank": rank(), "broadcast": broadcast(f"from {number}")}
-    facts["figures"] = mean_figures({"a": float(number), "b": 4.0}, count=1 + 2 * number)
-    facts["empty"] = mean_figures({"a": float("nan") if number else 3.0}, count=1 - number)
+    group = Processes()
+    facts: Facts = {"rank": group.rank, "told": group.told(f"from {number}")}
+    facts["total"] = group.total([float(number), 4.0])
+    facts["least"] = [group.least(4 + number), group.least(number or None)]
     facts["bools"] = gather(torch.tensor([number == 0, True]))
     try:
         gather(torch.zeros(2 + number, 3))
@@ -310,8 +312,14 @@ def of_sharded(number: int) -> Facts:
         facts["moved"] = max((moved[name] - before[name]).abs().max() for name in before)
         facts["put back"] = all(torch.equal(after[name], before[name]) for name in before)
     half = wrap(scenario.learner(), FSDP.model_copy(update={"param_dtype": "bfloat16"}))
-    facts["half"] = mean_figures({"loss": half(batch)[LOSS].detach()})["loss"]
+    facts["half"] = _mean(half(batch)[LOSS])
     return facts
+
+
+def _mean(loss: Tensor) -> float:
+    """Over all processes."""
+    group = Processes()
+    return group.total([float(loss.detach())])[0] / group.world
 
 
 @contextmanager
@@ -321,7 +329,7 @@ def own_gradients_alone() -> Iterator[None]:
     def detached(features: Features) -> Features:
         parts = [torch.empty_like(features.pooled) for _ in range(RANKS)]
         dist.all_gather(parts, features.pooled.detach())
-        parts[rank()] = features.pooled
+        parts[dist.get_rank()] = features.pooled
         return Features(torch.cat(parts))
 
     with mock.patch.object(contrastive, "gather_features", detached):

@@ -24,12 +24,9 @@ from scenewise.training.learner import Learner
 from scenewise.training.losses import hidden_words_loss
 from scenewise.training.objective_settings import DistributedSettings
 from scenewise.training.objectives.classification import Classification
+from scenewise.training.processes import Processes
 from scenewise.training.ranks import (
-    barrier,
-    broadcast,
     gather,
-    is_first,
-    mean_figures,
     over_ranks,
     world_size,
 )
@@ -94,9 +91,9 @@ def test_processes_with_unequal_words_to_tell(both: list[Facts]) -> None:
 def test_what_processes_tell_each_other(both: list[Facts]) -> None:
     for number, facts in enumerate(both):
         assert facts["rank"] == number
-        assert facts["broadcast"] == "from 0"
-        assert facts["figures"] == {"a": pytest.approx(3 / 4), "b": pytest.approx(4.0)}
-        assert facts["empty"] == {"a": 3.0}
+        assert facts["told"] == "from 0"
+        assert facts["total"] == [1.0, 8.0]
+        assert facts["least"] == [4, None]
         assert facts["bools"].tolist() == [True, True, False, True]
         assert facts["uneven"].startswith("Processes have batches of different shapes, 2x3, 3x3:")
 
@@ -177,9 +174,8 @@ def test_one_process_is_left_as_it_is() -> None:
     given = torch.ones(2, 3)
     assert gather(given) is given
     assert over_ranks(given[0, 0], 7) == 1
-    assert (world_size(), is_first(), broadcast("x")) == (1, True, "x")
-    assert mean_figures({"a": torch.tensor(2.0)}, count=0) == {"a": 2.0}
-    barrier()
+    alone = Processes()
+    assert (world_size(), alone.first, alone.told("x"), alone.total([2.0])) == (1, True, "x", [2.0])
 
 
 def test_the_norm_of_all_gradients_is_cut() -> None:
