@@ -2,8 +2,9 @@
 
 A batch is a list of places (epoch, number), so that who makes the examples needs no epoch of its
 own. The order of rows is drawn for all ranks together, cut into batches of all ranks, and each
-rank takes its share: what is in the k-th step depends on seed and epoch alone. It knows numbers,
-classes, names of videos and lengths; it knows no example.
+rank takes its share: what is in the k-th step depends on seed and epoch alone, or on what is found
+elsewhere for all ranks and handed in. It knows numbers, classes, names of videos, lengths and
+vectors; it knows no example and no network.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from scenewise.data.example import Place
 from scenewise.errors import UsageError
 
 Numbers = list[int]
+Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 class Order(ABC):
@@ -42,7 +44,7 @@ class InOrder(Order):
 
     def batches(self, size: int, _draw: np.random.Generator) -> list[Numbers]:
         """Every example once."""
-        return _cut(list(range(self._count)), size)
+        return cut(list(range(self._count)), size)
 
 
 class Shuffled(Order):
@@ -53,7 +55,7 @@ class Shuffled(Order):
 
     def batches(self, size: int, draw: np.random.Generator) -> list[Numbers]:
         """A permutation, cut."""
-        return _cut(draw.permutation(self._count).tolist(), size)
+        return cut(draw.permutation(self._count).tolist(), size)
 
 
 class Balanced(Order):
@@ -78,7 +80,7 @@ class Balanced(Order):
                 if not left[place]:
                     left[place] = draw.permutation(members[place]).tolist()
                 chosen.append(left[place].pop())
-        return _cut(chosen[: len(self._classes)], size)
+        return cut(chosen[: len(self._classes)], size)
 
 
 class Distinct(Order):
@@ -133,9 +135,88 @@ class Bucketed(Order):
         for begin in range(0, len(shuffled), size * self._each):
             part = shuffled[begin : begin + size * self._each]
             ordered += part[np.argsort(self._lengths[part], kind="stable")].tolist()
-        made = _cut(ordered, size)
-        whole = [batch for batch in made if len(batch) == size]
-        return [whole[place] for place in draw.permutation(len(whole))] + made[len(whole) :]
+        made = cut(ordered, size)
+        return _whole_shuffled(made, size, draw)
+
+
+class Alike(Order):
+    """Rows of videos whose vectors are near each other: a contrast has hard negatives.
+
+    After VideoCLIP (Xu et al. 2021, https://arxiv.org/abs/2109.14084, retrieval augmented
+    training): about a video that is drawn, k of its ``pool`` k nearest ones are drawn, with
+    ``clips`` rows each. There a video may come often in an epoch, or never; here every row comes
+    once: the video is that of a row not yet dealt, and those near it are such that have rows left.
+    Near is by cosine, and exact. A batch that rows of these videos do not fill takes the next
+    nearest ones, and takes of the same ones again where no other is left.
+    """
+
+    def __init__(
+        self, videos: Sequence[int], vectors: Vectors, *, pool: int = 2, clips: int = 1
+    ) -> None:
+        """``videos`` is the number of each row's video, ``vectors`` (videos, D) are of these."""
+        self._videos = np.asarray(videos)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        # one without a vector, of zeros, is near nobody
+        self._vectors = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+        self._pool, self._clips = pool, clips
+
+    def batches(self, size: int, draw: np.random.Generator) -> list[Numbers]:
+        """Every example once."""
+        left: list[Numbers] = [[] for _ in self._vectors]
+        for row in draw.permutation(len(self._videos)).tolist():
+            left[self._videos[row]].append(row)
+        near = _Near(self._vectors, left)
+        dealt = np.zeros(len(self._videos), dtype=bool)
+        made: list[Numbers] = []
+        for row in draw.permutation(len(self._videos)).tolist():
+            if dealt[row]:
+                continue
+            video = self._videos[row]
+            left[video].remove(row)
+            left[video].append(row)  # is taken first
+            batch = self._around(near.ranked(video), left, size, draw)
+            dealt[batch] = True
+            made.append(draw.permutation(batch).tolist())
+        return _whole_shuffled(made, size, draw)
+
+    def _around(
+        self, ranked: Numbers, left: list[Numbers], size: int, draw: np.random.Generator
+    ) -> Numbers:
+        """Rows of the first of ``ranked``, and of others that are drawn among the next ones."""
+        batch: Numbers = []
+        reach = self._pool * -(-size // self._clips)
+        while ranked:
+            for begin in range(0, len(ranked), reach):
+                pool = ranked[begin : begin + reach]
+                fixed = 0 if begin else 1
+                for video in [*pool[:fixed], *draw.permutation(pool[fixed:]).tolist()]:
+                    count = min(self._clips, size - len(batch), len(left[video]))
+                    batch += [left[video].pop() for _ in range(count)]
+                    if len(batch) == size:
+                        return batch
+            ranked = [video for video in ranked if left[video]]
+        return batch
+
+
+class _Near:
+    """Videos that have rows left, the nearest first; no table of all pairs is ever made."""
+
+    def __init__(self, vectors: Vectors, left: list[Numbers]) -> None:
+        self._all, self._vectors = vectors, vectors
+        self._numbers = np.arange(len(vectors))
+        self._left = left
+
+    def ranked(self, video: int) -> Numbers:
+        """Itself, then all the others."""
+        there = np.array([bool(self._left[number]) for number in self._numbers])
+        if 2 * there.sum() < len(there):  # what is dealt is looked at no more
+            self._numbers, self._vectors = self._numbers[there], self._vectors[there]
+            there = there[there]
+        distances = -(self._vectors @ self._all[video])
+        distances[self._numbers == video] = -np.inf
+        order = np.argsort(distances, kind="stable")
+        found: Numbers = self._numbers[order[there[order]]].tolist()
+        return found
 
 
 class BatchSampler(Sampler[list[Place]]):
@@ -180,6 +261,19 @@ class BatchSampler(Sampler[list[Place]]):
         """Pass over so many more batches of this epoch."""
         self.start += count
 
+    def deal(self, order: Order) -> list[Numbers]:
+        """What another order makes of this epoch, for all ranks together."""
+        return order.batches(self.whole_size, stream_of(self._seed, self.epoch, 0, "order"))
+
+    def take(self, dealt: Sequence[Numbers]) -> None:
+        """Of this epoch these batches of all ranks, in place of those of its own order."""
+        self._made = (self.epoch, self._share(list(dealt)))
+
+    @property
+    def whole_size(self) -> int:
+        """Rows of a batch of all ranks."""
+        return self.batch_size * self._world
+
     def __iter__(self) -> Iterator[list[Place]]:
         """The batches that are left of the epoch."""
         epoch = self.epoch
@@ -192,13 +286,11 @@ class BatchSampler(Sampler[list[Place]]):
 
     def _batches(self) -> list[Numbers]:
         if self._made is None or self._made[0] != self.epoch:
-            draw = stream_of(self._seed, self.epoch, 0, "order")
-            dealt = self._order.batches(self.batch_size * self._world, draw)
-            self._made = (self.epoch, self._share(dealt))
+            self._made = (self.epoch, self._share(self.deal(self._order)))
         return self._made[1]
 
     def _share(self, dealt: list[Numbers]) -> list[Numbers]:
-        whole = self.batch_size * self._world
+        whole = self.whole_size
         if self._fill and dealt:
             last, numbers = dealt[-1], [number for batch in dealt for number in batch]
             dealt = [*dealt[:-1], [*last, *islice(cycle(numbers), whole - len(last))]]
@@ -206,5 +298,12 @@ class BatchSampler(Sampler[list[Place]]):
         return [share for share in shares if share]
 
 
-def _cut(numbers: Numbers, size: int) -> list[Numbers]:
+def cut(numbers: Numbers, size: int) -> list[Numbers]:
+    """Batches of numbers that stand one after another."""
     return [numbers[begin : begin + size] for begin in range(0, len(numbers), size)]
+
+
+def _whole_shuffled(made: list[Numbers], size: int, draw: np.random.Generator) -> list[Numbers]:
+    """The batches in an order that is drawn, the last and smaller one staying last."""
+    whole = [batch for batch in made if len(batch) == size]
+    return [whole[place] for place in draw.permutation(len(whole))] + made[len(whole) :]

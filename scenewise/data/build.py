@@ -110,7 +110,10 @@ def make_sampler(
     rank: int = 0,
     world: int = 1,
 ) -> BatchSampler:
-    """Batches as ``[data]`` wants them in training, in order for testing."""
+    """Batches as ``[data]`` wants them in training, in order for testing.
+
+    Those of rows alike need a network: until ``take`` hands them in they are shuffled.
+    """
     order = InOrder(len(dataset)) if mode == "test" else _order(dataset, data)
     return BatchSampler(order, batch_size, seed=seed, rank=rank, world=world, fill=mode == "train")
 

@@ -16,7 +16,7 @@ from scenewise.data.rows import Task
 Sampling = Literal["segments", "uniform", "dense", "rate"]
 Short = Literal["loop", "pad"]
 Crop = Literal["centre", "resized", "corners", "jitter"]
-Batches = Literal["shuffled", "balanced", "distinct"]
+Batches = Literal["shuffled", "balanced", "distinct", "alike"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -79,7 +79,10 @@ class DataSettings(ClipSettings):
     train_split: str = "train"
     val_split: str = "val"
     workers: int = Field(default=0, ge=0)  # processes that decode; 0: the training process itself
-    batches: Batches = "shuffled"  # balanced: classes alike; distinct: a video once in a batch
+    # balanced: classes alike; distinct: a video once in a batch; alike: videos near each other
+    batches: Batches = "shuffled"
+    alike_pool: int = Field(default=2, ge=1)  # of alike: drawn among so many times as many videos
+    alike_clips: int = Field(default=1, ge=1)  # of alike: rows of a video in a batch
     cache: Path | None = None  # folder of decoded frames; None: each epoch decodes
     features: Path | None = None  # folder of kept vectors, read in place of the videos
     feature_length: int | None = Field(default=None, ge=1)  # at most; None: all that are kept
@@ -87,6 +90,14 @@ class DataSettings(ClipSettings):
     tokenizer: Path | Literal["bytes", "words"] | None = None
     text_length: int | None = Field(default=None, ge=1)  # None: the network's card
     lower: bool = True  # texts become lower case
+
+    @model_validator(mode="after")
+    def _alike_alone(self) -> Self:
+        for name in ("alike_pool", "alike_clips"):
+            default = type(self).model_fields[name].default
+            if getattr(self, name) != default and self.batches != "alike":
+                raise ValueError(f"{name} belongs to batches = 'alike'")
+        return self
 
 
 class AugmentSettings(Section):

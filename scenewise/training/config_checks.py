@@ -56,6 +56,7 @@ def check_meaning(known: Known, chain: Chain) -> list[Mistake]:
         *options,
         *_words(known, card, source),
         *_task(known, source),
+        *_alike(known, card, source),
     ]
     if card is not None and not options:  # a network with other options says nothing of this one
         found += _network(known, card, source)
@@ -186,6 +187,21 @@ def _task(known: Known, source: Source | None) -> Iterator[tuple[Keys, str]]:
             yield ("train", "best_figure"), said
 
 
+def _alike(known: Known, card: Card | None, source: Source | None) -> Iterator[tuple[Keys, str]]:
+    """Whether there are vectors of videos, and a contrast, for batches of videos alike."""
+    if known.get(("data", "batches")) != "alike":
+        return
+    keys = ("data", "batches")
+    task = known.get(("data", "task")) or (None if source is None else source.tasks[0])
+    name = known.get(("objective", "name"))
+    if card is not None and card.kind != "video-text":
+        yield keys, f"needs vectors of a video-text network, and {card.name} is none"
+    elif task not in (None, "captions"):
+        yield keys, f"is for captions, and data.task is {task}"
+    elif name not in (None, "contrastive"):
+        yield keys, f"is for objective.name = 'contrastive', and that is {name}"
+
+
 def _network(known: Known, card: Card, source: Source | None) -> Iterator[tuple[Keys, str]]:
     """What the network itself refuses: its options, frames and size, and the objective."""
     from scenewise.training.objectives.registry import OBJECTIVES, default_objective
@@ -213,6 +229,10 @@ def _network(known: Known, card: Card, source: Source | None) -> Iterator[tuple[
         except ScenewiseError as error:
             yield ("model", "name"), str(error)
             return
+        alike = known.get(("data", "batches")) == "alike" and card.kind == "video-text"
+        if alike and chosen != "contrastive":
+            said = f"is for objective.name = 'contrastive', and {card.name} learns {chosen}"
+            yield ("data", "batches"), said
         if task not in TASKS.get(chosen, (task,)):
             said = (
                 f"would learn {chosen} from {' or '.join(TASKS[chosen])}, and {source.name} gives "

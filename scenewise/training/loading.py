@@ -41,6 +41,7 @@ from scenewise.encoders.network_folder import (
 from scenewise.errors import DataError, TrainingError
 from scenewise.models.cards.card import Card
 from scenewise.models.registry import options_of
+from scenewise.training.alike import Looks
 from scenewise.training.config import Config
 from scenewise.training.config_checks import NONE
 from scenewise.training.distributed import Place
@@ -93,10 +94,12 @@ class Batches:
     val: Iterable[Batch] | None
     texts: Iterable[Batch] | None  # all texts of the validation split, without clips
     steps: int  # batches of an epoch
+    looks: Looks | None = None  # the training videos as they are compared for batches alike
 
     def close(self) -> None:
         """End the processes that decode."""
-        for loader in (self.train, self.val, self.texts):
+        looks = None if self.looks is None else self.looks.loader
+        for loader in (self.train, self.val, self.texts, looks):
             if isinstance(loader, Loader):
                 loader.close()
 
@@ -205,22 +208,55 @@ def make_batches(
             f"{len(found.train)} rows of {config.data.train_split} do not fill a batch of "
             f"{config.train.batch_size}; make train.batch_size smaller."
         )
+    looks = None
+    if config.data.batches == "alike":
+        looks = _looks(config, card, found, words, device, place)
     if found.val is None:
-        return Batches(loader, None, None, len(loader))
+        return Batches(loader, None, None, len(loader), looks)
     texts = None
     if words is not None and found.task == "captions":
         dataset = TextDataset(found.val.rows, words)
         sampler = BatchSampler(InOrder(len(dataset)), _measured_at_once(config))
         texts = Loader(dataset, sampler, device=device)
-    return Batches(
-        loader, _loader(config, card, found, words, "test", device, Place()), texts, len(loader)
-    )
+    val = _loader(config, card, found, words, "test", device, Place())
+    return Batches(loader, val, texts, len(loader), looks)
 
 
 def video_numbers(rows: Sequence[Any]) -> list[int]:
     """Which video, or span of one, each row shows: equal ones have the same number."""
     numbers: dict[Any, int] = {}
     return [numbers.setdefault((row.video, row.span), len(numbers)) for row in rows]
+
+
+def _looks(
+    config: Config,
+    card: Card,
+    found: Found,
+    words: FileTokens | None,
+    device: torch.device,
+    place: Place,
+) -> Looks:
+    """Some rows of each training video, as testing shows them, one clip each."""
+    data, rows = config.data, found.train.rows
+    video_of_row, looked = Looks.chosen([row.video for row in rows], data.alike_clips)
+    dataset = make_dataset(
+        [rows[number] for number in looked],
+        found.files,
+        data.model_copy(update={"views": 1, "crops": 1}),
+        mode="test",
+        split=data.train_split,
+        pixels=None if data.features is not None else pixels_for(card, data),
+        tokenize=words,
+        seed=config.seed,
+    )
+    if config.distributed.strategy == "fsdp":
+        place = Place()  # all take the same steps: each has a part of the network
+    sampler = BatchSampler(
+        InOrder(len(dataset)), _measured_at_once(config), rank=place.rank, world=place.world_size
+    )
+    loader = make_loader(dataset, sampler, data.workers, device)
+    video_of_look = [video_of_row[number] for number in looked]
+    return Looks(loader, video_of_look, video_of_row, data.alike_pool, data.alike_clips)
 
 
 def _loader(

@@ -17,11 +17,13 @@ import torch
 from torch import nn
 
 from scenewise.data.batch import Batch
+from scenewise.data.loader import Loader
 from scenewise.data.text_tokens import FileTokens
 from scenewise.errors import TrainingError
 from scenewise.models.cards.card import Card
 from scenewise.models.registry import model_card
 from scenewise.training import run_folder
+from scenewise.training.alike import AlikeBatches
 from scenewise.training.config import Config
 from scenewise.training.distributed import Place, processes, unwrap, wrap
 from scenewise.training.evaluation import LabelEvaluation, RetrievalEvaluation
@@ -286,12 +288,14 @@ def make_trainer(
     plan: Plan, folder: Path, on_figures: OnFigures | None, progress: OnProgress | None
 ) -> Trainer:
     """The loop over this plan, with its log and checkpoints below ``folder``."""
-    config = plan.config
+    config, batches, looks = plan.config, plan.batches.train, plan.batches.looks
+    if looks is not None and isinstance(batches, Loader):
+        batches = AlikeBatches(batches, looks, plan.learner, folder / run_folder.ALIKE)
     return Trainer(
         plan.module,
         plan.optimizer,
         config.train.model_copy(update={"best_figure": plan.figure}),
-        plan.batches.train,
+        batches,
         evaluate=_measured(plan, on_figures),
         schedule=config.schedule,
         log=config.log,

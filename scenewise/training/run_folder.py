@@ -4,7 +4,8 @@
     RUN/run.json               files that it came of, --set, versions, the commit of the folder
     RUN/metrics.json           how it ended: steps, loss, the last figures and the best one
     RUN/best, RUN/final        networks in our own format: classify --model, index --encoder
-    RUN/trainer                the trainer's: log.jsonl, checkpoints, weights of best evaluations
+    RUN/trainer                the trainer's: log.jsonl, checkpoints, weights of best evaluations,
+                               rows of epochs as they were dealt, with batches = "alike"
 
 It knows files; it trains and measures nothing.
 """
@@ -37,6 +38,7 @@ from scenewise.training.report import TrainReport
 
 RESOLVED, RECORD, METRICS = "config.resolved.json", "run.json", "metrics.json"
 BEST, FINAL, TRAINER = "best", "final", "trainer"
+ALIKE = "alike"  # below the trainer's: by what epochs of rows alike were dealt
 # what may be another when a run goes on: it changes no number
 _FREE = ("data.workers",)
 

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import chain
 
+import numpy as np
 import pytest
 
 from scenewise.data.batch_samplers import (
+    Alike,
     Balanced,
     BatchSampler,
     Bucketed,
@@ -22,12 +24,19 @@ from scenewise.errors import UsageError
 VIDEOS = [f"video {number % 9}" for number in range(40)]
 CLASSES = [0] * 30 + [1] * 8 + [2] * 2
 LENGTHS = [(number * 37) % 100 for number in range(40)]
+# six clusters of videos about six corners, in no order
+CLUSTERS = np.arange(48) % 6
+POINTS = np.eye(6, 8, dtype=np.float32)[CLUSTERS] + 0.1 * np.random.default_rng(3).normal(
+    size=(48, 8)
+).astype(np.float32)
 ORDERS: dict[str, Callable[[], Order]] = {
     "in order": lambda: InOrder(40),
     "shuffled": lambda: Shuffled(40),
     "balanced": lambda: Balanced(CLASSES),
     "distinct": lambda: Distinct(VIDEOS),
     "bucketed": lambda: Bucketed(LENGTHS, 2),
+    "alike": lambda: Alike(range(40), POINTS[:40]),
+    "alike clips": lambda: Alike([number % 9 for number in range(40)], POINTS[:9], clips=2),
 }
 order = pytest.mark.parametrize("made", ORDERS.values(), ids=ORDERS.keys())
 
@@ -40,7 +49,10 @@ def flat(batches: list[list[int]]) -> list[int]:
     return list(chain.from_iterable(batches))
 
 
-@pytest.mark.parametrize("name", ["in order", "shuffled", "bucketed"])
+EACH_ONCE = ["shuffled", "bucketed", "alike", "alike clips"]
+
+
+@pytest.mark.parametrize("name", ["in order", *EACH_ONCE])
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_evaluation_covers_every_row_once(name: str, world: int) -> None:
     ranks = [
@@ -49,7 +61,7 @@ def test_evaluation_covers_every_row_once(name: str, world: int) -> None:
     assert sorted(flat([flat(numbers(rank)) for rank in ranks])) == list(range(40))
 
 
-@pytest.mark.parametrize("name", ["shuffled", "bucketed"])
+@pytest.mark.parametrize("name", EACH_ONCE)
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_training_has_equal_steps_and_every_row(name: str, world: int) -> None:
     ranks = [
@@ -164,6 +176,75 @@ def test_bucketed_rows_are_of_like_length() -> None:
         )
 
     assert padding(Bucketed(lengths)) < padding(Shuffled(1000)) / 10
+
+
+def spread(batches: list[list[int]]) -> float:
+    """The mean distance of two videos of one batch."""
+    return float(
+        np.mean([np.linalg.norm(POINTS[b][:, None] - POINTS[b][None], axis=2) for b in batches])
+    )
+
+
+def test_videos_of_a_batch_are_near_each_other() -> None:
+    shuffled = spread(numbers(BatchSampler(Shuffled(48), 4)))
+    # the last ones of an epoch take what is left, which lies farther apart
+    for pool, most in ((1, 0.4), (2, 0.7)):
+        dealt = numbers(BatchSampler(Alike(range(48), POINTS, pool=pool), 4))
+        assert spread(dealt) < most * shuffled
+    # of all that there are, nothing is near
+    assert spread(numbers(BatchSampler(Alike(range(48), POINTS, pool=12), 4))) > 0.8 * shuffled
+
+
+def test_the_first_half_of_what_is_near_is_not_always_drawn() -> None:
+    """Of 2k near ones k: who is beside a video is another one in another epoch."""
+    sampler = BatchSampler(Alike(range(48), POINTS), 4)
+    beside = set()
+    for epoch in range(30):
+        sampler.set_epoch(epoch)
+        (batch,) = (batch for batch in numbers(sampler) if 0 in batch)
+        beside.update(batch)
+    assert beside >= {number for number in range(48) if CLUSTERS[number] == 0}
+
+
+def test_a_batch_has_several_clips_of_each_of_its_videos() -> None:
+    videos = [number % 48 for number in range(48 * 4)]
+    for batch in numbers(BatchSampler(Alike(videos, POINTS, clips=4), 16)):
+        assert set(Counter(videos[number] for number in batch).values()) == {4}
+    # a video with many rows is in many batches, not many times in one, while there are others
+    many = [number % 48 for number in range(48)] + [0] * 8
+    batches = numbers(BatchSampler(Alike(many, POINTS), 4))
+    assert max(Counter(many[number] for number in batch)[0] for batch in batches[:1]) <= 1
+    assert sorted(flat(batches)) == list(range(56))
+
+
+def test_videos_of_few_rows_fill_a_batch_with_the_next_nearest() -> None:
+    batches = numbers(BatchSampler(Alike(range(48), POINTS, clips=16), 16))
+    assert [len(batch) for batch in batches] == [16] * 3
+    assert sorted(flat(batches)) == list(range(48))
+
+
+def test_a_video_without_a_vector_is_dealt_too() -> None:
+    vectors = POINTS.copy()
+    vectors[::5] = 0
+    assert sorted(flat(numbers(BatchSampler(Alike(range(48), vectors), 4)))) == list(range(48))
+
+
+def test_what_is_dealt_elsewhere_holds_for_its_epoch_alone() -> None:
+    ranks = [BatchSampler(Shuffled(48), 2, seed=5, rank=rank, world=2) for rank in range(2)]
+    before = [numbers(rank) for rank in ranks]
+    for rank in ranks:
+        rank.set_epoch(1)
+    dealt = ranks[0].deal(Alike(range(48), POINTS))
+    assert dealt == ranks[1].deal(Alike(range(48), POINTS))
+    for rank in ranks:
+        rank.take(dealt)
+    shares = [numbers(rank) for rank in ranks]
+    assert [one + other for one, other in zip(*shares, strict=True)] == [
+        batch[::2] + batch[1::2] for batch in dealt
+    ]
+    for rank in ranks:
+        rank.set_epoch(0)
+    assert [numbers(rank) for rank in ranks] == before
 
 
 @pytest.mark.parametrize(("size", "rank", "world"), [(0, 0, 1), (1, 1, 1), (1, -1, 2)])
