@@ -2,8 +2,8 @@
 
 VideoCLIP's retrieval augmented training (Xu et al. 2021, https://arxiv.org/abs/2109.14084). Ahead
 of every epoch but the first the training videos are encoded as the network then is, and rows of
-those near each other become batches. There the mean of both sides' features stands for a video,
-of what training had just seen; here it is the video side's alone, in eval mode.
+those near each other become batches. There the first epoch's are found too, and the mean of both
+sides' features stands for a video; here it is the video side's alone.
 
 What is found depends on the weights that the epoch begins with, which a run that goes on in its
 middle has no more: so it is kept in the folder, whole or not at all, ahead of the epoch's first
