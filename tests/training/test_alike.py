@@ -27,7 +27,9 @@ from scenewise.training.report import TrainProgress
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
 ROWS = 12
-ALIKE = ["data.batches=alike", "train.epochs=3", "train.checkpoint_steps=1"]
+# each step changes who is near whom
+ALIKE = ["data.batches=alike", "data.alike_pool=1", "train.epochs=3", "train.checkpoint_steps=1"]
+ALIKE += ["optimizer.lr=0.01"]
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +49,13 @@ class Losses:
 
     def __init__(self, stop: int | None = None) -> None:
         self.seen: dict[int, float] = {}
+        self.chance: dict[int, bytes] = {}  # of the process, as the step leaves it
         self._stop = stop
 
     def __call__(self, progress: TrainProgress) -> None:
         if not progress.evaluating:
             self.seen[progress.step] = progress.loss
+            self.chance[progress.step] = torch.get_rng_state().numpy().tobytes()
         if progress.step == self._stop:
             raise KeyboardInterrupt
 
@@ -81,7 +85,7 @@ def test_the_first_epoch_alone_is_shuffled(
     whole: tuple[Path, Losses], folder: Path, tmp_path: Path
 ) -> None:
     shuffled = Losses()
-    train(read_config(folder / "captions.toml", ALIKE[1:]), tmp_path, progress=shuffled)
+    train(read_config(folder / "captions.toml", ALIKE[2:]), tmp_path, progress=shuffled)
     same = {step for step, loss in whole[1].seen.items() if shuffled.seen[step] == loss}
     assert same == {1, 2, 3, 4}
 
@@ -140,6 +144,22 @@ def test_a_network_that_has_diverged_is_said(
     monkeypatch.setattr("scenewise.training.alike.video_features", nowhere)
     with pytest.raises(TrainingError, match=r"it has diverged\. Lower optimizer\.lr"):
         train(read_config(folder / "captions.toml", ALIKE), tmp_path)
+
+
+def test_looking_draws_nothing_from_training(
+    whole: tuple[Path, Losses], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = video_features
+
+    def careless(*given: Any) -> Any:
+        torch.rand(3)
+        return real(*given)
+
+    monkeypatch.setattr("scenewise.training.alike.video_features", careless)
+    losses = Losses()
+    train(read_config(folder / "captions.toml", ALIKE), tmp_path, progress=losses)
+    assert losses.chance == whole[1].chance
+    assert losses.seen == whole[1].seen
 
 
 def test_kept_frames_and_processes_that_decode(
