@@ -5,10 +5,8 @@ It knows names; ``evaluation`` measures.
 
 from __future__ import annotations
 
-from scenewise.data.rows import Task
-
-# the first of each is the one by which the best network is chosen where a config names none
-FIGURES: dict[Task, tuple[str, ...]] = {
+# by task; the first of each chooses the best network where a config names none
+FIGURES: dict[str, tuple[str, ...]] = {
     "labels": ("top_1", "top_5", "mean_class_accuracy"),
     "captions": tuple(
         f"{way}_{name}"
@@ -26,7 +24,7 @@ def figures_of(task: str, *, several: bool = False) -> tuple[str, ...]:
     """What is measured of a task; nothing of one that is not measured."""
     if several and task == "labels":
         return SEVERAL_LABELS
-    return next((measured for known, measured in FIGURES.items() if known == task), ())
+    return FIGURES.get(task, ())
 
 
 def is_falling(figure: str) -> bool:
