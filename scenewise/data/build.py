@@ -6,6 +6,7 @@ It joins what the other modules make; rows and the places of videos come from ou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -131,13 +132,20 @@ def make_loader(
 
 
 def make_tokens(
-    data: DataSettings, folder: Path, rows: Sequence[Row], card_length: int | None = None
+    data: DataSettings,
+    folder: Path,
+    rows: Sequence[Row],
+    card_length: int | None = None,
+    *,
+    more: Sequence[str] = (),
+    mask: bool = False,
 ) -> FileTokens | None:
     """The tokenizer of ``[data]``, and None where it names none.
 
     A made one (bytes, words of these rows) is written to ``folder``; one that lies there already
-    is read, so that a run that goes on keeps its ids. ``save_pretrained`` takes its ``path`` as
-    tokenizer and its ``text_settings()`` as text. ``card_length`` is the network's own. Raises
+    is read, so that a run that goes on keeps its ids. One of words has those of ``more``, too, and
+    with ``mask`` a [MASK]. ``save_pretrained`` takes its ``path`` as tokenizer and its
+    ``text_settings()`` as text. ``card_length`` is the network's own. Raises
     EncoderError and DataError.
     """
     if data.tokenizer is None:
@@ -149,7 +157,8 @@ def make_tokens(
         if not path.is_file() and data.tokenizer == "bytes":
             write_byte_tokenizer(path)
         elif not path.is_file():
-            write_word_tokenizer(path, (text for row in rows for text in texts_of(row)))
+            said = (text for row in rows for text in texts_of(row))
+            write_word_tokenizer(path, chain(said, more), mask=mask)
     return FileTokens(path, length=data.text_length or card_length, lower=data.lower)
 
 

@@ -92,6 +92,8 @@ class RowReader:
                 target[numbers] = 1
                 return target
             case QuestionRow() if row.choices:
+                if row.choice is not None:  # texts of choices may be equal
+                    return torch.tensor(row.choice)
                 right = row.answers[0] if row.answers else None
                 return torch.tensor(row.choices.index(right) if right in row.choices else NO_CLASS)
             case QuestionRow() if self.classes:

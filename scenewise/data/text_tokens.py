@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import tokenizers
@@ -24,7 +24,7 @@ from scenewise.media.whole_file import write_text
 # texts to ids (N, L) int64 and what of them is real (N, L) bool
 Tokenize = Callable[[list[str]], tuple[Tensor, Tensor]]
 
-PAD, UNKNOWN = "[PAD]", "[UNK]"
+PAD, UNKNOWN, MASK = "[PAD]", "[UNK]", "[MASK]"
 
 
 class FileTokens:
@@ -64,6 +64,25 @@ class FileTokens:
         shape = (len(texts), self.length)
         return ids.reshape(shape), mask.reshape(shape)
 
+    @property
+    def mask_id(self) -> int | None:
+        """The id of [MASK]; None where the tokenizer has none."""
+        number: int | None = self._tokenizer.token_to_id(MASK)
+        return number
+
+    def bare(self, texts: Sequence[str], length: int) -> Tensor:
+        """Ids (N, ``length``) of the words alone, without marks; 0 where there is no more."""
+        ids = torch.zeros(len(texts), length, dtype=torch.int64)
+        for row, text in zip(ids, texts, strict=True):
+            one = self._tokenizer.encode(text, add_special_tokens=False)
+            words = [
+                number
+                for number, real in zip(one.ids, one.attention_mask, strict=True)
+                if real and number != self.pad_id
+            ]
+            row[: len(words[:length])] = torch.tensor(words[:length], dtype=torch.int64)
+        return ids
+
     def text_settings(self) -> dict[str, object]:
         """What ``save_pretrained`` takes as ``text``."""
         return {"lower": self.lower, "pad_id": self.pad_id, "length": self.length}
@@ -79,10 +98,13 @@ def write_byte_tokenizer(path: Path) -> Path:
     return write_text(path, made.to_str())
 
 
-def write_word_tokenizer(path: Path, texts: Iterable[str], *, size: int = 1000) -> Path:
+def write_word_tokenizer(
+    path: Path, texts: Iterable[str], *, size: int = 1000, mask: bool = False
+) -> Path:
     """A tokenizer of the ``size`` - 2 most frequent words of these texts, in lower case.
 
     Padding is 0, any other word 1; equally frequent words stand in the order of the alphabet.
+    With ``mask`` a last id is that of [MASK].
     Raises DataError where there is no word.
     """
     lower, split = normalizers.Lowercase(), pre_tokenizers.Whitespace()
@@ -97,6 +119,8 @@ def write_word_tokenizer(path: Path, texts: Iterable[str], *, size: int = 1000) 
     made = tokenizers.Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
     made.normalizer = lower
     made.pre_tokenizer = split
+    if mask:
+        made.add_special_tokens([MASK])
     made.enable_padding(pad_id=0, pad_token=PAD)
     return write_text(path, made.to_str())
 

@@ -32,6 +32,7 @@ from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.video_text.zero_shot import BLOCK, retrieval_figures
 from scenewise.training.figures import FIGURES, SEVERAL_LABELS
 from scenewise.training.outputs import ClassTokens, answers_of
+from scenewise.training.questions import scores_at_mask, yes_or_no
 
 _DIVERGED = "The network's results are no numbers: it has diverged. Lower optimizer.lr."
 
@@ -169,11 +170,13 @@ class RetrievalEvaluation:
 class QuestionEvaluation:
     """Answers of a ``FrozenBiLM``, as classes (B,) at the one ``mask_id`` of each prompt.
 
-    A question whose right answer is none of the classes has a target below 0, and counts as wrong.
+    With ``choices`` the answer is the choice that is "Yes" most probably. A question whose right
+    answer is none of the classes has a target below 0, and counts as wrong.
     """
 
     batches: Iterable[Batch]
     mask_id: int
+    choices: bool = False
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Raises TrainingError for another network, or where there is no question."""
@@ -186,22 +189,17 @@ class QuestionEvaluation:
         right = total = 0
         with measuring(model) as device:
             for batch in self.batches:
-                if batch.features is None or batch.ids is None or batch.targets is None:
-                    raise TrainingError(
-                        "Questions are measured on kept vectors, prompts and answers."
-                    )
+                if batch.targets is None:
+                    raise TrainingError("Questions are measured on prompts and answers.")
                 moved = batch.to(device)
-                assert moved.features is not None
-                assert moved.ids is not None
-                assert moved.targets is not None
-                scores = model.answer_scores(
-                    moved.features,
-                    moved.ids,
-                    moved.text_mask,
-                    moved.feature_mask,
-                    mask_id=self.mask_id,
-                )
-                right += int((scores.argmax(dim=1) == moved.targets).sum())
+                if self.choices:
+                    said, _ = yes_or_no(model, moved, self.mask_id)
+                    scores = said.float().softmax(dim=2)[..., 0]
+                else:
+                    scores = scores_at_mask(model, moved, self.mask_id)
+                if not bool(scores.isfinite().all()):
+                    raise TrainingError(_DIVERGED)
+                right += int((scores.argmax(dim=1).cpu() == batch.targets.cpu()).sum())
                 total += len(batch)
         if not total:
             raise TrainingError("There is no question to measure on; check the validation split.")

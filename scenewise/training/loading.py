@@ -45,8 +45,13 @@ from scenewise.training.alike import Looks
 from scenewise.training.config import Config
 from scenewise.training.config_checks import NONE
 from scenewise.training.distributed import Place
-from scenewise.training.objective_settings import ClassTextsSettings, learns_several
+from scenewise.training.objective_settings import (
+    AnsweringSettings,
+    ClassTextsSettings,
+    learns_several,
+)
 from scenewise.training.outputs import ClassTokens
+from scenewise.training.questions import ask
 
 _NAMED = 3  # missing videos that a note names
 
@@ -118,6 +123,8 @@ def find_rows(config: Config) -> Found:
     val = None
     if data.val_split != NONE:
         val = read_annotations(data.dataset, data.annotations, data.val_split, task=data.task)
+    if isinstance(config.objective, AnsweringSettings):
+        train, val = ask(train, val, config.objective)
     if data.features is not None:
         return Found(train, val, {}, ())
     beside = data.annotations if data.annotations.is_dir() else data.annotations.parent
@@ -149,7 +156,9 @@ def make_words(config: Config, card: Card, found: Found, folder: Path) -> FileTo
     allowed = options_of(card.name)
     length = config.model.options.get("text_length", allowed.get("text_length", card.text_length))
     if data.tokenizer is not None:
-        return make_tokens(data, folder, found.train.rows, length)
+        asks = isinstance(config.objective, AnsweringSettings)
+        more = found.train.classes if asks else ()
+        return make_tokens(data, folder, found.train.rows, length, more=more, mask=asks)
     weights = config.model.weights
     if weights is None or not (weights / TOKENIZER).is_file():
         raise TrainingError(

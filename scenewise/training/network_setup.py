@@ -1,7 +1,7 @@
 """The network of a config: built for its data, with the weights that it begins with, and what of
 them was not loaded; then what of it learns.
 
-It knows the registry and checkpoints; it knows no data and no objective.
+It knows the registry and checkpoints; it knows no data and no loss.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any
 
 from torch import nn
 
+from scenewise.data.text_tokens import FileTokens
 from scenewise.errors import TrainingError
 from scenewise.models.cards.card import Card
 from scenewise.models.registry import create_model, created_as, options_of
+from scenewise.models.video_text.frozen_bilm import FrozenBiLM
 from scenewise.models.weights.load import LoadReport, load_reported
 from scenewise.training.adapters import add_adapter
 from scenewise.training.config import Config
@@ -22,8 +24,11 @@ from scenewise.training.config_checks import wanted_by_data
 from scenewise.training.freezing import freeze, freeze_batch_norms
 from scenewise.training.initialisation import scale_to_fan_in
 from scenewise.training.lora import add_lora
+from scenewise.training.objective_settings import AnsweringSettings
 from scenewise.training.objectives.registry import OBJECTIVES
 
+_ANSWERS = "answer_embeddings.weight"
+_ANSWER_WORDS = 5  # of an answer, that are read: as published
 _NAMED = 3  # tensors that a note quotes
 
 
@@ -74,6 +79,8 @@ def network_options(
                 f"model.options.num_classes is {given}, and the annotations name {len(classes)} "
                 "classes; leave the option out."
             )
+    elif classes and "num_answers" in allowed:
+        options.setdefault("num_answers", len(classes))
     known = options.get("vocab_size", allowed.get("vocab_size"))
     if largest_id is not None and known is not None and largest_id >= known:
         if "vocab_size" in options:
@@ -98,6 +105,27 @@ def make_network(config: Config, card: Card, options: dict[str, Any]) -> Prepare
         return Prepared(fresh.train(), None)
     network, report = load_reported(str(config.model.weights), card.name, strict=False, **options)
     return Prepared(network.train(), report)
+
+
+def give_answers(
+    prepared: Prepared, settings: AnsweringSettings, answers: Sequence[str], words: FileTokens
+) -> AnsweringSettings:
+    """The settings with the tokenizer's [MASK]; a network without learned answers gets these.
+
+    Each is the mean of its first words' embeddings, as published. Raises TrainingError for a
+    tokenizer without [MASK].
+    """
+    mask_id = words.mask_id if settings.mask_id is None else settings.mask_id
+    if mask_id is None:
+        raise TrainingError(
+            f"{words.path}: this tokenizer has no [MASK], where answers stand; take another "
+            "data.tokenizer (words makes one that has)."
+        )
+    report, network = prepared.report, prepared.network
+    learned = report is not None and _ANSWERS not in (*report.missing, *report.mismatched)
+    if isinstance(network, FrozenBiLM) and network.num_answers and not learned:
+        network.set_answers(words.bare(answers, _ANSWER_WORDS))
+    return settings.model_copy(update={"mask_id": mask_id})
 
 
 def limit_learning(network: nn.Module, config: Config) -> None:

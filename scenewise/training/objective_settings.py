@@ -71,7 +71,9 @@ class AnsweringSettings(Section):
     """The answer that stands at the mask of a prompt."""
 
     name: Literal["answering"] = "answering"
-    mask_id: int = Field(default=128_000, ge=0)
+    choices: bool = False  # questions with choices, of which each is asked by itself
+    answers: int = Field(default=4000, ge=2)  # at most, of open questions: the most frequent ones
+    mask_id: int | None = Field(default=None, ge=0)  # None: what the tokenizer has for [MASK]
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
 
 

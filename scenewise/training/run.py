@@ -26,7 +26,11 @@ from scenewise.training import run_folder
 from scenewise.training.alike import AlikeBatches
 from scenewise.training.config import Config
 from scenewise.training.distributed import Place, processes, unwrap, wrap
-from scenewise.training.evaluation import LabelEvaluation, RetrievalEvaluation
+from scenewise.training.evaluation import (
+    LabelEvaluation,
+    QuestionEvaluation,
+    RetrievalEvaluation,
+)
 from scenewise.training.figures import figures_of
 from scenewise.training.learner import Learner
 from scenewise.training.loading import (
@@ -41,11 +45,17 @@ from scenewise.training.loading import (
 from scenewise.training.memory_format import to_channels_last
 from scenewise.training.network_setup import (
     Prepared,
+    give_answers,
     limit_learning,
     make_network,
     network_options,
 )
-from scenewise.training.objective_settings import ClassTextsSettings, learns_several
+from scenewise.training.objective_settings import (
+    AnsweringSettings,
+    ClassTextsSettings,
+    ObjectiveSettings,
+    learns_several,
+)
 from scenewise.training.objectives.registry import default_objective, make_objective
 from scenewise.training.optimizers import make_optimizer
 from scenewise.training.outputs import ClassTokens, check_sound_rate
@@ -124,6 +134,8 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto", place: Plac
     network = prepared.network
     limit_learning(network, config)
     wanted = config.objective or default_objective(network)
+    if isinstance(wanted, AnsweringSettings) and words is not None:
+        wanted = give_answers(prepared, wanted, found.train.classes, words)
     learner = Learner(network, make_objective(wanted, network, texts)).to(on)
     if config.train.channels_last:
         to_channels_last(learner)
@@ -137,7 +149,7 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto", place: Plac
         batches=batches,
         module=module,
         optimizer=make_optimizer(module, config.optimizer),
-        evaluate=make_evaluation(found, batches, texts),
+        evaluate=make_evaluation(found, batches, wanted, texts),
         figure=choose_figure(config, found),
         saved=make_saved(config, prepared, found, words),
         place=place,
@@ -234,7 +246,10 @@ def choose_device(name: str, place: Place) -> torch.device:
 
 
 def make_evaluation(
-    found: Found, batches: Batches, texts: ClassTokens | None = None
+    found: Found,
+    batches: Batches,
+    objective: ObjectiveSettings,
+    texts: ClassTokens | None = None,
 ) -> Evaluate | None:
     """What is measured of the task; None without a validation split.
 
@@ -246,6 +261,8 @@ def make_evaluation(
         return LabelEvaluation(batches.val, texts)
     if found.task == "captions" and batches.texts is not None and found.val is not None:
         return RetrievalEvaluation(batches.val, batches.texts, video_numbers(found.val.rows))
+    if isinstance(objective, AnsweringSettings) and objective.mask_id is not None:
+        return QuestionEvaluation(batches.val, objective.mask_id, objective.choices)
     if found.task == "moments":
         raise TrainingError("Networks are not measured on moments: localizers come later.")
     raise TrainingError(
@@ -273,12 +290,13 @@ def make_saved(config: Config, prepared: Prepared, found: Found, words: FileToke
     text = None if words is None else words.text_settings()
     if text is not None and isinstance(config.objective, ClassTextsSettings):
         text["template"] = config.objective.template
+    named = ("labels", "questions")  # what has classes, whatever reads words
     return Saved(
         network=prepared.name,
         options=prepared.options,
         lora=config.lora,
         adapter=config.adapter,
-        labels=(found.train.classes or None) if words is None or found.task == "labels" else None,
+        labels=(found.train.classes or None) if words is None or found.task in named else None,
         tokenizer=None if words is None else words.path,
         text=text,
     )

@@ -18,6 +18,7 @@ from scenewise.models.video_text.frozen_bilm_prompts import hide_words
 from scenewise.training.learner import LOSS, Figures, Objective
 from scenewise.training.losses import IGNORED, class_loss, hidden_words_loss, precise
 from scenewise.training.objective_settings import AnsweringSettings, MaskedWordsSettings
+from scenewise.training.questions import YES_OR_NO, frames_of, scores_at_mask, yes_or_no
 from scenewise.training.ranks import over_ranks
 
 
@@ -37,12 +38,13 @@ class MaskedWords(Objective):
 
     def forward(self, model: nn.Module, batch: Batch) -> Figures:
         """``loss`` and ``accuracy`` over the words that were hidden."""
-        frames, ids = _given(batch)
-        hidden, labels = self._hide(ids, batch.text_mask)
-        scores: Tensor = model(frames, hidden, batch.text_mask, batch.feature_mask)
+        frames, real = frames_of(model, batch)  # type: ignore[arg-type] # the registry looked
+        assert batch.ids is not None
+        hidden, labels = self._hide(batch.ids, batch.text_mask)
+        scores: Tensor = model(frames, hidden, batch.text_mask, real)
         told = labels != IGNORED
         count = told.sum()
-        right = (scores[told].argmax(dim=-1) == labels[told]).sum() / count.clamp(min=1)
+        right = ((scores.argmax(dim=-1) == labels) & told).sum() / count.clamp(min=1)
         loss = hidden_words_loss(precise(scores), labels)
         return {LOSS: over_ranks(loss, count), "accuracy": right.detach()}
 
@@ -65,12 +67,23 @@ class Answering(Objective):
     """Vectors of frames (B, F, D) and prompts (B, L) with one [MASK]: the answer stands there.
 
     Targets (B,) are numbers of the network's answers, or with none of words of its vocabulary.
+    With ``choices`` a prompt asks of each (B, C, L) whether it is the answer, targets are their
+    numbers, and what is learned is "Yes" for the right one and "No" for the others, which weigh as
+    much together: the official code's balanced binary cross-entropy.
     """
 
     def __init__(self, network: FrozenBiLM, settings: AnsweringSettings | None = None) -> None:
         super().__init__()
         self.settings = settings or AnsweringSettings()
-        _known(self.settings.mask_id, network.words.num_embeddings)
+        if self.settings.mask_id is None:
+            raise TrainingError("Answering needs the tokenizer's [MASK], as objective.mask_id.")
+        self.mask_id = self.settings.mask_id
+        _known(self.mask_id, network.words.num_embeddings)
+        if self.settings.choices and network.num_answers != len(YES_OR_NO):
+            raise TrainingError(
+                f"Choices are answered by Yes or No, and this network has a place for "
+                f"{network.num_answers} answers; give [model] num_answers = 2."
+            )
 
     def prepare(self, network: nn.Module) -> None:
         """The bias of words is not read where answers are scored."""
@@ -79,28 +92,29 @@ class Answering(Objective):
 
     def forward(self, model: nn.Module, batch: Batch) -> Figures:
         """``loss`` and ``accuracy``."""
-        frames, ids = _given(batch)
-        places = ids == self.settings.mask_id
         if batch.targets is None or batch.targets.ndim != 1:
             raise TrainingError("Answering needs the number of each question's answer.")
-        if bool((places.sum(dim=1) != 1).any()):
-            raise TrainingError(
-                f"Each prompt needs exactly one [MASK], which is {self.settings.mask_id} here "
-                "(objective.mask_id)."
-            )
-        scores = precise(model(frames, ids, batch.text_mask, batch.feature_mask)[places])
-        right = (scores.argmax(dim=1) == batch.targets).float().mean()
-        loss = class_loss(scores, batch.targets, label_smoothing=self.settings.label_smoothing)
+        if self.settings.choices:
+            said, there = yes_or_no(model, batch, self.mask_id)
+            scores = precise(said)
+            chosen = scores.softmax(dim=2)[..., 0].argmax(dim=1)
+            loss = _balanced(scores, batch.targets, there)
+        else:
+            scores = precise(scores_at_mask(model, batch, self.mask_id))
+            chosen = scores.argmax(dim=1)
+            loss = class_loss(scores, batch.targets, label_smoothing=self.settings.label_smoothing)
+        right = (chosen == batch.targets).float().mean()
         return {LOSS: over_ranks(loss, len(batch)), "accuracy": right.detach()}
 
 
-def _given(batch: Batch) -> tuple[Tensor, Tensor]:
-    if batch.features is None or batch.ids is None:
-        raise TrainingError(
-            "FrozenBiLM reads vectors of frames (CLIP ViT-L/14) and token ids; keep the vectors "
-            "first and give them as features."
-        )
-    return batch.features, batch.ids
+def _balanced(scores: Tensor, targets: Tensor, there: Tensor) -> Tensor:
+    """Scores (B, C, 2) of Yes and No: half for the right choices, half for all others."""
+    yes = torch.arange(scores.shape[1], device=targets.device) == targets[:, None]
+    no = there & ~yes
+    said = scores.log_softmax(dim=2)
+    right = said[..., 0].masked_fill(~yes, 0.0).sum() / yes.sum()
+    wrong = said[..., 1].masked_fill(~no, 0.0).sum() / no.sum().clamp(min=1)
+    return -(right + wrong) / 2
 
 
 def _known(mask_id: int, vocabulary: int) -> None:
