@@ -142,6 +142,10 @@ def convert_checkpoint(
     classes = int(getattr(made, "num_classes", 0))
     if labels is None and classes:
         labels = _known_labels(own, config, classes)
+    elif labels is None:
+        # a network of our own that reads the names of its classes as texts has no such number
+        if own is not None and is_network_folder(own):
+            labels = tuple(config.get("labels") or ()) or None
     elif labels is not None and len(labels) != classes:
         raise UsageError(
             f"{len(labels)} labels are given, and the network has {classes} classes; give one "

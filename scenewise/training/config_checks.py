@@ -247,18 +247,30 @@ def _input(known: Known, card: Card, options: dict[str, Any]) -> Iterator[tuple[
         return
     if known.get(("data", "features")) is not None:
         return  # it reads these, and no clip
+    frames, size = known.get(("data", "frames")), known.get(("data", "size"))
+    refused = _refused(card, options, frames, size)
+    if refused is not None:
+        others = {name: value for name, value in options.items() if name not in SIZE_OPTIONS}
+        blamed = "frames" if size is None or _refused(card, others, frames, None) else "size"
+        said = f"{card.name} does not take {frames} frames of {size} pixels: {refused}"
+        yield ("data", blamed), said
+
+
+def _refused(
+    card: Card, options: dict[str, Any], frames: int | None, size: int | None
+) -> str | None:
+    """What the network says of a clip of these; None: it takes it."""
     from scenewise.models.flops import count_modules, example_inputs
     from scenewise.models.registry import create_model
 
-    frames, size = known.get(("data", "frames")), known.get(("data", "size"))
     try:
         count_modules(
             lambda: create_model(card.name, **options),
             lambda: example_inputs(card, frames, size)[:1] + _few_words(card, options),
         )
     except (ValueError, RuntimeError, ScenewiseError) as error:
-        said = f"{card.name} does not take {frames} frames of {size} pixels: {first_line(error)}"
-        yield ("data", "frames"), said
+        return first_line(error)
+    return None
 
 
 def _on_meta(card: Card, options: dict[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from training_films import write_captions, write_config, write_films
 
 from scenewise.cli.main import main
 from scenewise.data.batch import Batch
+from scenewise.encoders.network_files import convert_checkpoint
 from scenewise.errors import TrainingError
 from scenewise.models import create_model, load_pretrained
 from scenewise.models.video_text.interface import VideoTextModel
@@ -197,6 +198,9 @@ def test_a_run_learns_two_classes_by_their_names(folder: Path, tmp_path: Path) -
     assert isinstance(network, VideoTextModel)
     fresh = create_model("xclip_recognition_tiny")
     assert set(network.state_dict()) == set(fresh.state_dict())
+    again = convert_checkpoint(str(best), tmp_path / "again")
+    assert again.labels == 2
+    assert json.loads((tmp_path / "again" / "config.json").read_text("utf-8")) == made
 
 
 @pytest.mark.slow
