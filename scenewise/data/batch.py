@@ -5,7 +5,7 @@ It knows shapes; it knows no network and no file. What a dataset does not have i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -51,6 +51,11 @@ class Batch:
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The same on another device."""
         return self._each(lambda value: value.to(device, non_blocking=non_blocking))
+
+    def part(self, rows: Sequence[int]) -> Batch:
+        """The examples at these places of the batch."""
+        places = torch.tensor(rows, dtype=torch.int64)
+        return self._each(lambda value: value[places.to(value.device)])
 
     def pin_memory(self) -> Batch:
         """The same in memory that a GPU reads by itself; the loader of torch calls this."""

@@ -25,6 +25,7 @@ from scenewise.data.batch_samplers import (
 from scenewise.data.clip_cache import ClipCache
 from scenewise.data.clip_dataset import ClipDataset
 from scenewise.data.example import Recipe
+from scenewise.data.expert_dataset import ExpertDataset, ExpertRecipe
 from scenewise.data.feature_dataset import FeatureDataset, FeatureRecipe
 from scenewise.data.loader import Loader
 from scenewise.data.row_targets import RowReader, texts_of
@@ -41,7 +42,7 @@ from scenewise.errors import UsageError
 from scenewise.models.cards.card import Card
 
 Mode = Literal["train", "test"]
-AnyDataset = ClipDataset | FeatureDataset
+AnyDataset = ClipDataset | FeatureDataset | ExpertDataset
 
 
 def hears_alone(card: Card) -> bool:
@@ -79,6 +80,10 @@ def make_dataset(
     Raises DataError, StorageError, UsageError.
     """
     reader = RowReader.for_rows(rows, classes, tokenize, several)
+    if data.experts is not None:
+        training = mode == "train"
+        seen = ExpertRecipe(data.experts, reader, data.feature_length, training, seed)
+        return ExpertDataset(rows, seen)
     if data.features is not None:
         recipe = FeatureRecipe(data.features, reader, data.feature_length, mode == "train", seed)
         return FeatureDataset(rows, recipe)

@@ -5,14 +5,15 @@ It knows shapes; it knows nothing of what they hold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from scenewise.data.batch import Batch
-from scenewise.data.example import Example
+from scenewise.data.example import Example, ExpertVectors
 from scenewise.errors import DataError
+from scenewise.models.video_text.expert_features import ExpertFeatures, ExpertStream
 
 
 def collate(examples: Sequence[Example]) -> Batch:
@@ -58,7 +59,30 @@ def collate(examples: Sequence[Example]) -> Batch:
         saliency=saliency,
         saliency_mask=saliency_mask,
         notes=tuple(note for one in examples for note in one.notes),
+        experts=_experts([one.experts for one in examples]),
     )
+
+
+def _experts(
+    examples: Sequence[Mapping[str, ExpertVectors] | None],
+) -> ExpertFeatures | None:
+    """The streams of all experts that any example has; it is all or none that has some."""
+    present = [experts for experts in examples if experts is not None]
+    _fits(len(present) in (0, len(examples)), "experts")
+    if not present:
+        return None
+    streams = {}
+    for name in sorted({name for experts in present for name in experts}):
+        seen = [experts.get(name) for experts in present]
+        vectors, mask = _padded([one and one.vectors for one in seen], name, some=True)
+        times, _ = _padded([one and one.times for one in seen], name, some=True)
+        assert vectors is not None  # some example has this expert
+        largest = vectors.new_zeros(len(seen), vectors.shape[2])
+        for row, one in enumerate(seen):
+            if one is not None:
+                largest[row] = one.largest
+        streams[name] = ExpertStream(vectors, times, mask, largest)
+    return ExpertFeatures(streams)
 
 
 def _padded(

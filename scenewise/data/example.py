@@ -6,6 +6,7 @@ knows how the parts are joined; it knows no dataset, no batch and no other row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -37,6 +38,14 @@ class Place(NamedTuple):
     number: int
 
 
+class ExpertVectors(NamedTuple):
+    """What one network saw or heard of a row."""
+
+    vectors: Tensor  # (T, D) float
+    times: Tensor  # (T,) float seconds of the video
+    largest: Tensor  # (D,): the largest value of each dimension, of all vectors that there are
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One row as tensors; a mask is True where something is real."""
@@ -48,6 +57,7 @@ class Example:
     features: Tensor | None = None  # (T, D) float
     times: Tensor | None = None  # (T,) float seconds of the video
     duration: float | None = None  # seconds of what was read
+    experts: Mapping[str, ExpertVectors] | None = None  # by name; one that saw nothing is absent
     sound: Tensor | None = None  # (n,) float
     has_sound: bool = False
     learnt: RowTensors = field(default_factory=RowTensors)

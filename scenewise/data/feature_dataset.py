@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
 from scenewise.data.chance import stream_of
 from scenewise.data.example import Example, Place
-from scenewise.data.feature_files import count_vectors, read_features
+from scenewise.data.feature_files import Features, count_vectors, read_features
 from scenewise.data.row_targets import RowReader
 from scenewise.data.rows import MomentRow, Row
 from scenewise.errors import DataError
@@ -65,16 +66,7 @@ class FeatureDataset(Dataset[Example]):
             kept = read_features(recipe.folder, row.video)
         except DataError as error:
             raise DataError(f"row {place.number} ({row.video}): {error}") from error
-        chosen, duration = np.arange(len(kept.times)), kept.duration
-        if not isinstance(row, MomentRow) and row.span is not None:
-            inside = (kept.times >= row.span.start) & (kept.times < row.span.end)
-            # a span between two vectors has the nearer one
-            middle = (row.span.start + row.span.end) / 2
-            nearest = np.abs(kept.times - middle).argsort(kind="stable")[:1]
-            chosen = np.flatnonzero(inside) if inside.any() else nearest
-            duration = min(row.span.end, duration) - min(row.span.start, duration)
-        if recipe.length is not None and len(chosen) > recipe.length:
-            chosen = np.array(uniform_of(chosen.tolist(), recipe.length), dtype=np.intp)
+        chosen, duration = vectors_of_row(kept, row, recipe.length)
         return Example(
             row=place.number,
             features=torch.from_numpy(kept.vectors[chosen].astype(np.float32)),
@@ -82,3 +74,20 @@ class FeatureDataset(Dataset[Example]):
             duration=duration,
             learnt=learnt,
         )
+
+
+def vectors_of_row(
+    kept: Features, row: Row, length: int | None
+) -> tuple[npt.NDArray[np.intp], float]:
+    """Which vectors of its video a row is about, ``length`` at most, and of how many seconds."""
+    chosen, duration = np.arange(len(kept.times)), kept.duration
+    if not isinstance(row, MomentRow) and row.span is not None:
+        inside = (kept.times >= row.span.start) & (kept.times < row.span.end)
+        # a span between two vectors has the nearer one
+        middle = (row.span.start + row.span.end) / 2
+        nearest = np.abs(kept.times - middle).argsort(kind="stable")[:1]
+        chosen = np.flatnonzero(inside) if inside.any() else nearest
+        duration = min(row.span.end, duration) - min(row.span.start, duration)
+    if length is not None and len(chosen) > length:
+        chosen = np.array(uniform_of(chosen.tolist(), length), dtype=np.intp)
+    return chosen, duration

@@ -85,11 +85,26 @@ class DataSettings(ClipSettings):
     alike_clips: int = Field(default=1, ge=1)  # of alike: rows of a video in a batch
     cache: Path | None = None  # folder of decoded frames; None: each epoch decodes
     features: Path | None = None  # folder of kept vectors, read in place of the videos
+    # of networks that read what several others saw and heard: such a folder for each, by its name
+    experts: dict[str, Path] | None = None
     feature_length: int | None = Field(default=None, ge=1)  # at most; None: all that are kept
     # a tokenizer.json, or bytes, or words: the training captions' own words
     tokenizer: Path | Literal["bytes", "words"] | None = None
     text_length: int | None = Field(default=None, ge=1)  # None: the network's card
     lower: bool = True  # texts become lower case
+
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether kept vectors are read in place of the videos."""
+        return self.features is not None or self.experts is not None
+
+    @model_validator(mode="after")
+    def _one_kind_of_vectors(self) -> Self:
+        if self.features is not None and self.experts is not None:
+            raise ValueError("features and experts are two ways to name vectors; give one")
+        if self.experts is not None and not self.experts:
+            raise ValueError("experts needs a folder of vectors for each, by the expert's name")
+        return self
 
     @model_validator(mode="after")
     def _alike_alone(self) -> Self:

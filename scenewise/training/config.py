@@ -146,7 +146,8 @@ def resolve_paths(chain: Chain) -> None:
     """Paths become absolute, each from the file that names it."""
     paths = {keys: words_of(field) for keys, field in fields_of(Config) if is_path(field)}
     for keys, given in list(chain.leaves()):
-        if keys not in paths or given.value in paths[keys]:
+        field = keys if keys in paths else keys[:-1]  # or one of several, in a table by name
+        if field not in paths or given.value in paths[field]:
             continue
         node: Any = chain.tree
         for key in keys[:-1]:
@@ -172,6 +173,8 @@ def known_values(table: Table) -> dict[Keys, Any]:
             node = field.get_default(call_default_factory=True)
         if node is not None and is_path(field) and isinstance(node, str):
             node = node if node in words_of(field) else Path(node)
+        elif isinstance(node, dict) and is_path(field):
+            node = {name: Path(one) if isinstance(one, str) else one for name, one in node.items()}
         values[keys] = node
     return values
 

@@ -116,6 +116,10 @@ def _files(known: Known) -> Iterator[tuple[Keys, str]]:
         path = known.get(keys)
         if isinstance(path, Path) and not path.exists():
             yield keys, "is not there; give a path that exists, relative to this file"
+    for name, path in (known.get(("data", "experts")) or {}).items():
+        if isinstance(path, Path) and not path.exists():
+            said = "is not there; give a path that exists, relative to this file"
+            yield ("data", "experts", name), said
     weights = known.get(("model", "weights"))
     # a hub name is left as it was written; every path has become absolute
     if isinstance(weights, Path) and weights.is_absolute() and not weights.exists():
@@ -245,7 +249,7 @@ def _input(known: Known, card: Card, options: dict[str, Any]) -> Iterator[tuple[
     """Whether a clip of ``[data]`` goes through."""
     if card.input is None or card.input.channels not in ("rgb", "bgr"):
         return
-    if known.get(("data", "features")) is not None:
+    if known.get(("data", "features")) is not None or known.get(("data", "experts")) is not None:
         return  # it reads these, and no clip
     frames, size = known.get(("data", "frames")), known.get(("data", "size"))
     refused = _refused(card, options, frames, size)

@@ -36,6 +36,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from scenewise.data.batch import Batch
 from scenewise.errors import TrainingError, UsageError, first_line
+from scenewise.models.video_text.expert_features import ExpertFeatures
 from scenewise.training.learner import Learner
 from scenewise.training.objective_settings import DistributedSettings
 from scenewise.training.ranks import world_size
@@ -289,9 +290,20 @@ class _Cast:
         batch = arguments[0]
         if not isinstance(batch, Batch):  # ``within`` is given a function
             return arguments
-        read = {
+        read: dict[str, Any] = {
             name: value.to(self.dtype)
             for name in ("clips", "features", "sound")
             if (value := getattr(batch, name)) is not None
         }
+        if batch.experts is not None:
+            read["experts"] = ExpertFeatures(
+                {
+                    name: replace(
+                        stream,
+                        features=stream.features.to(self.dtype),
+                        pooled=None if stream.pooled is None else stream.pooled.to(self.dtype),
+                    )
+                    for name, stream in batch.experts.streams.items()
+                }
+            )
         return (replace(batch, **read), *arguments[1:])

@@ -31,7 +31,7 @@ from scenewise.metrics.multi_label import precision_figures
 from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.video_text.zero_shot import BLOCK, retrieval_figures
 from scenewise.training.figures import FIGURES, SEVERAL_LABELS
-from scenewise.training.outputs import ClassTokens, answers_of
+from scenewise.training.outputs import ClassTokens, answers_of, video_features
 from scenewise.training.questions import scores_at_mask, yes_or_no
 
 _DIVERGED = "The network's results are no numbers: it has diverged. Lower optimizer.lr."
@@ -126,13 +126,6 @@ class RetrievalEvaluation:
         parts: list[Features] = []
         place: dict[int, int] = {}
         for batch in self.videos:
-            shown, real = batch.clips, batch.clip_mask
-            if shown is None:
-                shown, real = batch.features, batch.feature_mask
-            if shown is None:
-                raise TrainingError(
-                    "Retrieval is measured on clips or kept vectors; these batches have none."
-                )
             fresh = []
             for number, row in enumerate(batch.rows.tolist()):
                 video = self.video_of_row[row]
@@ -140,8 +133,7 @@ class RetrievalEvaluation:
                     place[video] = len(place)
                     fresh.append(number)
             if fresh:
-                mask = None if real is None else real[fresh].to(device)
-                parts.append(_moved(model.encode_video(shown[fresh].to(device), mask), "cpu"))
+                parts.append(_moved(video_features(model, batch.part(fresh).to(device)), "cpu"))
         if not parts:
             raise TrainingError("There is no video to measure on; check the validation split.")
         return Features.join(parts), place

@@ -116,7 +116,8 @@ def _some(names: Sequence[str]) -> str:
 def find_rows(config: Config) -> Found:
     """Read both splits and look for their videos. Raises DataError where none is there.
 
-    With ``[data] features`` the vectors are read in place of the videos, which need not be there.
+    With ``[data] features`` or ``experts`` vectors are read in place of the videos, which need not
+    be there.
     """
     data = config.data
     train = read_annotations(data.dataset, data.annotations, data.train_split, task=data.task)
@@ -125,7 +126,7 @@ def find_rows(config: Config) -> Found:
         val = read_annotations(data.dataset, data.annotations, data.val_split, task=data.task)
     if isinstance(config.objective, AnsweringSettings):
         train, val = ask(train, val, config.objective)
-    if data.features is not None:
+    if data.reads_vectors:
         return Found(train, val, {}, ())
     beside = data.annotations if data.annotations.is_dir() else data.annotations.parent
     names = (*train.videos, *(() if val is None else val.videos))
@@ -254,7 +255,7 @@ def _looks(
         data.model_copy(update={"views": 1, "crops": 1}),
         mode="test",
         split=data.train_split,
-        pixels=None if data.features is not None else pixels_for(card, data),
+        pixels=None if data.reads_vectors else pixels_for(card, data),
         tokenize=words,
         seed=config.seed,
     )
@@ -286,7 +287,7 @@ def _loader(
         data,
         mode=mode,
         split=data.train_split if training else str(data.val_split),
-        pixels=None if data.features is not None or hears_alone(card) else pixels_for(card, data),
+        pixels=None if data.reads_vectors or hears_alone(card) else pixels_for(card, data),
         augment=config.augment if training else None,
         classes=found.train.classes,
         several=True if learns_several(config.objective) else None,

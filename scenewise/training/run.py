@@ -128,7 +128,7 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto", place: Plac
         config, card, found.train.classes, None if words is None else words.largest_id
     )
     prepared = make_network(config, card, options)
-    if config.data.features is None:
+    if not config.data.reads_vectors:
         check_sound_rate(prepared.network, config.data.sound_rate)
     batches = make_batches(config, card, found, words, on, place)
     network = prepared.network
