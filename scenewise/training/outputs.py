@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from scenewise.data.batch import Batch
 from scenewise.errors import TrainingError
+from scenewise.models.audio.ast import AudioSpectrogramTransformer
 from scenewise.models.audio.audio_cnn import AudioCnn
 from scenewise.models.audio.log_mel import LogMel
 from scenewise.models.backbones.two_branch import TwoBranch
 from scenewise.models.video_text.interface import Features, VideoTextModel
 from scenewise.models.video_text.zero_shot import BLOCK
+from scenewise.training.spectra import AST_RATE, spectra_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,14 @@ def outputs_of(model: nn.Module, batch: Batch) -> Tensor:
             f"{type(model).__name__} names classes by their texts alone, and none are given: "
             "set objective.name = 'class_texts'."
         )
-    if isinstance(model, AudioCnn):
+    if isinstance(model, AudioCnn | AudioSpectrogramTransformer):
         if batch.sound is None:
             raise TrainingError(f"{type(model).__name__} needs sound, and this batch has none.")
-        heard: Tensor = model(batch.sound)
-        return heard
+        heard = batch.sound
+        if isinstance(model, AudioSpectrogramTransformer):
+            heard = spectra_of(model, heard)
+        said: Tensor = model(heard)
+        return said
     if batch.clips is None:
         raise TrainingError(f"{type(model).__name__} needs clips, and this batch has none.")
     if isinstance(model, TwoBranch) and model.sound is not None:
@@ -103,9 +108,9 @@ def check_sound_rate(model: nn.Module, rate: int | None) -> None:
     Raises TrainingError.
     """
     hears = next((part for part in model.modules() if isinstance(part, LogMel)), None)
-    if hears is None:
+    if hears is None and not isinstance(model, AudioSpectrogramTransformer):
         return
-    wanted = hears.settings.sample_rate
+    wanted = AST_RATE if hears is None else hears.settings.sample_rate
     if rate != wanted:
         given = "not given" if rate is None else str(rate)
         raise TrainingError(

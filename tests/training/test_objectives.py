@@ -475,7 +475,7 @@ def test_what_a_network_learns_where_nobody_says(network: Any, expected: str) ->
         ("c3d_tiny", MaskedVideoSettings(), "needs videomae with num_classes = 0"),
         ("dual_encoder_tiny", ClassificationSettings(), "What fits this network: contrastive"),
         ("xclip_retrieval_tiny", ContrastiveSettings(loss="sigmoid"), "compares vectors alone"),
-        ("ast_tiny", ClassificationSettings(), "What fits this network: nothing"),
+        ("clap_audio_tiny", ClassificationSettings(), "What fits this network: nothing"),
     ],
 )
 def test_networks_that_do_not_fit(network: str, settings: ObjectiveSettings, what: str) -> None:

@@ -17,6 +17,7 @@ from scenewise.training.objectives.registry import default_objective
 from scenewise.training.outputs import check_sound_rate, outputs_of
 
 HEARS, SEES, BOTH = "audio_cnn_tiny", "tsm_tiny", "i3d_tsm_tiny"
+SPECTRA = "ast_tiny"
 
 
 def network(name: str) -> nn.Module:
@@ -47,7 +48,12 @@ def test_a_network_is_given_what_it_takes(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "without", "message"),
-    [(HEARS, "sound", "needs sound"), (SEES, "clips", "needs clips"), (BOTH, "sound", "a branch")],
+    [
+        (HEARS, "sound", "needs sound"),
+        (SPECTRA, "sound", "needs sound"),
+        (SEES, "clips", "needs clips"),
+        (BOTH, "sound", "a branch"),
+    ],
 )
 def test_what_is_missing_is_said(name: str, without: str, message: str) -> None:
     whole = batch()
@@ -65,8 +71,9 @@ def test_an_evaluation_hears(name: str) -> None:
     assert LabelEvaluation([replace(right, targets=(said + 1) % 3)])(model)["top_1"] == 0
 
 
-def test_a_network_of_sound_learns_classes() -> None:
-    assert default_objective(network(HEARS)) == ClassificationSettings()
+@pytest.mark.parametrize("name", [HEARS, SPECTRA])
+def test_a_network_of_sound_learns_classes(name: str) -> None:
+    assert default_objective(network(name)) == ClassificationSettings()
 
 
 def test_sound_comes_at_the_rate_that_the_network_hears() -> None:
@@ -76,5 +83,8 @@ def test_sound_comes_at_the_rate_that_the_network_hears() -> None:
             check_sound_rate(network(name), 16_000)
         with pytest.raises(TrainingError, match="is not given"):
             check_sound_rate(network(name), None)
+    check_sound_rate(network(SPECTRA), 16_000)
+    with pytest.raises(TrainingError, match=r"set data.sound_rate = 16000"):
+        check_sound_rate(network(SPECTRA), 32_000)
     for rate in (None, 8_000):
         check_sound_rate(network(SEES), rate)

@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from scenewise.errors import NetworkError, TrainingError
+from scenewise.models.audio.ast import AudioSpectrogramTransformer
 from scenewise.models.audio.audio_cnn import AudioCnn
 from scenewise.models.backbones.backbone import VideoBackbone
 from scenewise.models.backbones.two_branch import TwoBranch
@@ -62,8 +63,11 @@ class ObjectiveCard:
     make: Callable[[Any, Any, ClassTokens | None], Objective]
 
 
+_WITH_OUTPUTS = (VideoBackbone, AudioCnn, AudioSpectrogramTransformer)
+
+
 def _with_outputs(network: nn.Module, _settings: Any) -> bool:
-    return isinstance(network, VideoBackbone | AudioCnn) and bool(network.num_classes)
+    return isinstance(network, _WITH_OUTPUTS) and bool(network.num_classes)
 
 
 def _classifies(network: nn.Module, settings: Any) -> bool:
@@ -87,7 +91,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
         ObjectiveCard(
             "classification",
             "classes, one or several at once, hard or as shares",
-            "a backbone with classes, such as timesformer_base, i3d_tsm_audio or audio_cnn",
+            "one with classes, such as timesformer_base, i3d_tsm_audio, audio_cnn or ast_base",
             True,
             _classifies,
             lambda settings, _network, _texts: Classification(settings),
@@ -103,7 +107,7 @@ OBJECTIVES: dict[str, ObjectiveCard] = {
         ObjectiveCard(
             "regression",
             "numbers",
-            "a video backbone, or audio_cnn, whose num_classes is the number of outputs",
+            "a video backbone, audio_cnn or ast_base, whose num_classes is the number of outputs",
             True,
             lambda network, settings: (
                 _with_outputs(network, settings)
