@@ -80,7 +80,12 @@ def network_options(
                 "classes; leave the option out."
             )
     elif classes and "num_answers" in allowed:
-        options.setdefault("num_answers", len(classes))
+        given = options.setdefault("num_answers", len(classes))
+        if given != len(classes):
+            raise TrainingError(
+                f"model.options.num_answers is {given}, and there are {len(classes)} answers; "
+                "leave the option out."
+            )
     known = options.get("vocab_size", allowed.get("vocab_size"))
     if largest_id is not None and known is not None and largest_id >= known:
         if "vocab_size" in options:

@@ -135,6 +135,8 @@ def make_plan(config: Config, folder: Path, *, device: str = "auto", place: Plac
     limit_learning(network, config)
     wanted = config.objective or default_objective(network)
     if isinstance(wanted, AnsweringSettings) and words is not None:
+        if config.objective is None:  # whether there are choices decides how rows are read
+            raise TrainingError("Questions need objective.name = 'answering', with its choices.")
         wanted = give_answers(prepared, wanted, found.train.classes, words)
     learner = Learner(network, make_objective(wanted, network, texts)).to(on)
     if config.train.channels_last:

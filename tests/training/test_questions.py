@@ -276,3 +276,25 @@ def test_the_command_trains_and_its_dry_run_says_what(
     run = [str(path), "--out", str(tmp_path / "run"), "--set", "train.max_steps=1"]
     assert main(["train", *run]) == 0
     assert "accuracy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.options.num_answers=7", "num_answers is 7, and there are 3 answers; leave the"),
+        ("data.text_length=5", "exactly one .* is data.text_length long enough"),
+        ("data.tokenizer=bytes", "has no .MASK."),
+    ],
+)
+def test_what_cannot_be_asked_is_said(tmp_path: Path, override: str, said: str) -> None:
+    path = write_questions(tmp_path / "data", choices=False)
+    with pytest.raises(TrainingError, match=said):
+        train(read_config(path, [override]), tmp_path / "run", device="cpu")
+
+
+def test_an_objective_is_named_for_questions(tmp_path: Path) -> None:
+    path = write_questions(tmp_path / "data", choices=False)
+    text = path.read_text().replace('[objective]\nname = "answering"\nchoices = false\n', "")
+    path.write_text(text.replace("[model.options]", "[model.options]\nnum_answers = 3"))
+    with pytest.raises(TrainingError, match=r"need objective.name = 'answering'"):
+        train(read_config(path), tmp_path / "run", device="cpu")
