@@ -12,13 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
-from scenewise.data.chance import stream_of
-from scenewise.data.example import Example, ExpertVectors, Place
-from scenewise.data.feature_dataset import vectors_of_row
+from scenewise.data.example import Example, ExpertVectors
+from scenewise.data.feature_dataset import VectorDataset, vectors_of_row
 from scenewise.data.feature_files import feature_path, read_features
-from scenewise.data.row_targets import RowReader
+from scenewise.data.row_targets import RowReader, RowTensors
 from scenewise.data.rows import Row
 from scenewise.errors import DataError
 
@@ -34,35 +32,23 @@ class ExpertRecipe:
     seed: int = 0
 
 
-class ExpertDataset(Dataset[Example]):
+class ExpertDataset(VectorDataset):
     """Examples with ``experts``: vectors (T, D) of each, their times, and the largest of all."""
 
     def __init__(self, rows: Sequence[Row], recipe: ExpertRecipe) -> None:
         """Raises DataError where there is no row."""
-        self.rows = tuple(rows)
+        super().__init__(rows, recipe.reader, recipe.training, recipe.seed)
         self.recipe = recipe
-        if not self.rows:
-            raise DataError("The dataset has no row; take another split or dataset.")
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, place: Place | int) -> Example:
-        """Raises DataError where no expert has the row's video, or vectors cannot be read."""
-        place = place if isinstance(place, Place) else Place(0, place)
-        row, recipe = self.rows[place.number], self.recipe
-        draw = stream_of(recipe.seed, place.epoch, place.number, "text")
-        try:
-            learnt = recipe.reader(row, draw if recipe.training else None)
-            experts = {name: seen for name in recipe.folders if (seen := self._seen(name, row))}
-        except DataError as error:
-            raise DataError(f"row {place.number} ({row.video}): {error}") from error
+    def _example(self, number: int, row: Row, learnt: RowTensors) -> Example:
+        folders = self.recipe.folders
+        experts = {name: seen for name in folders if (seen := self._seen(name, row))}
         if not experts:
             raise DataError(
-                f"row {place.number} ({row.video}): none of the experts "
-                f"({', '.join(recipe.folders)}) has vectors of this video; make them first."
+                f"none of the experts ({', '.join(folders)}) has vectors of this video; make them "
+                "first."
             )
-        return Example(row=place.number, experts=experts, learnt=learnt)
+        return Example(row=number, experts=experts, learnt=learnt)
 
     def _seen(self, name: str, row: Row) -> ExpertVectors | None:
         """None: this expert saw nothing."""

@@ -5,7 +5,6 @@ It knows the four kinds of rows; it knows no video.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -92,14 +91,12 @@ class RowReader:
                 target[numbers] = 1
                 return target
             case QuestionRow() if row.choices:
-                if row.choice is not None:  # texts of choices may be equal
-                    return torch.tensor(row.choice)
-                right = row.answers[0] if row.answers else None
-                return torch.tensor(row.choices.index(right) if right in row.choices else NO_CLASS)
+                right = row.right_choice
+                return torch.tensor(NO_CLASS if right is None else right)
             case QuestionRow() if self.classes:
-                usual = Counter(row.answers).most_common(1)  # the first of equally frequent ones
-                number = self._number.get(usual[0][0], NO_CLASS) if usual else NO_CLASS
-                return torch.tensor(number)
+                usual = row.usual_answer
+                known = None if usual is None else self._number.get(usual)
+                return torch.tensor(NO_CLASS if known is None else known)
             case _:
                 return None
 

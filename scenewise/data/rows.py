@@ -76,6 +76,20 @@ class QuestionRow:
     choice: int | None = None  # number of the right one of ``choices``, from 0: texts may be equal
     group: str = ""  # of videos that are counted together, such as short or long of Video-MME
 
+    @property
+    def usual_answer(self) -> str | None:
+        """The answer that most people gave; the first of equally frequent ones."""
+        usual = Counter(self.answers).most_common(1)
+        return usual[0][0] if usual else None
+
+    @property
+    def right_choice(self) -> int | None:
+        """The number of the right one of ``choices``; None where it is withheld."""
+        if self.choice is not None:
+            return self.choice
+        right = self.answers[0] if self.answers else None
+        return self.choices.index(right) if right in self.choices else None
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON shape."""
         return asdict(self)

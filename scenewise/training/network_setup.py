@@ -27,6 +27,8 @@ from scenewise.training.lora import add_lora
 from scenewise.training.objective_settings import AnsweringSettings
 from scenewise.training.objectives.registry import OBJECTIVES
 
+# options that the rows decide, and who says how many there are
+_COUNTED = {"num_classes": "the annotations name", "num_answers": "there are"}
 _ANSWERS = "answer_embeddings.weight"
 _ANSWER_WORDS = 5  # of an answer, that are read: as published
 _NAMED = 3  # tensors that a note quotes
@@ -72,19 +74,12 @@ def network_options(
     learns_classes = config.objective is None or OBJECTIVES[config.objective.name].classes
     if "num_classes" in allowed and not learns_classes:
         options.setdefault("num_classes", 0)
-    elif classes and "num_classes" in allowed:
-        given = options.setdefault("num_classes", len(classes))
+    elif classes and (counted := next((name for name in _COUNTED if name in allowed), None)):
+        given = options.setdefault(counted, len(classes))
         if given != len(classes):
             raise TrainingError(
-                f"model.options.num_classes is {given}, and the annotations name {len(classes)} "
-                "classes; leave the option out."
-            )
-    elif classes and "num_answers" in allowed:
-        given = options.setdefault("num_answers", len(classes))
-        if given != len(classes):
-            raise TrainingError(
-                f"model.options.num_answers is {given}, and there are {len(classes)} answers; "
-                "leave the option out."
+                f"model.options.{counted} is {given}, and {_COUNTED[counted]} {len(classes)} "
+                f"{counted.removeprefix('num_')}; leave the option out."
             )
     known = options.get("vocab_size", allowed.get("vocab_size"))
     if largest_id is not None and known is not None and largest_id >= known:

@@ -21,6 +21,7 @@ from scenewise.errors import DataError, TrainingError
 from scenewise.models.video_text.frozen_bilm_prompts import (
     choice_prompt,
     question_prompt,
+    spread_rows,
 )
 from scenewise.training.objective_settings import AnsweringSettings
 
@@ -49,7 +50,7 @@ def ask(train: Split, val: Split | None, settings: AnsweringSettings) -> tuple[S
         learnt = _chosen_from(kept)
         answered = tuple(row for row in learnt.rows if row.choice is not None)
         return replace(learnt, rows=answered), None if seen is None else _chosen_from(seen)
-    counts = Counter(answer for row in kept.rows if (answer := _usual(row)) is not None)
+    counts = Counter(answer for row in kept.rows if (answer := row.usual_answer) is not None)
     answers = tuple(sorted(counts, key=lambda answer: (-counts[answer], answer)))
     answers = answers[: settings.answers]
     if len(answers) < 2:
@@ -57,7 +58,7 @@ def ask(train: Split, val: Split | None, settings: AnsweringSettings) -> tuple[S
             f"The questions of {train.split} have {len(answers)} answers, and 2 or more are needed."
         )
     told = frozenset(answers)
-    known = tuple(row for row in kept.rows if _usual(row) in told)
+    known = tuple(row for row in kept.rows if row.usual_answer in told)
     notes = kept.notes
     if len(known) < len(kept):
         others = len(kept) - len(known)
@@ -77,16 +78,7 @@ def frames_of(network: FrozenBiLM, batch: Batch) -> tuple[Tensor, Tensor]:
             "FrozenBiLM reads vectors of frames (CLIP ViT-L/14) and token ids; keep the vectors "
             "first and give them as features."
         )
-    features, count = batch.features, network.max_frames
-    numbers = torch.arange(count, device=features.device).expand(len(features), count)
-    lengths = torch.full((len(features), 1), features.shape[1], device=features.device)
-    if batch.feature_mask is not None:
-        lengths = batch.feature_mask.sum(dim=1, keepdim=True)
-    # as ``spread_frames`` has it, of all rows at once
-    chosen = torch.where(lengths >= count, numbers * lengths // count, numbers)
-    real = numbers < lengths
-    rows = chosen.clamp(max=features.shape[1] - 1)[..., None].expand(-1, -1, features.shape[2])
-    return features.gather(1, rows).masked_fill(~real[..., None], 0.0), real
+    return spread_rows(batch.features, batch.feature_mask, network.max_frames)
 
 
 def scores_at_mask(network: Any, batch: Batch, mask_id: int) -> Tensor:
@@ -159,17 +151,12 @@ def _open(split: Split, answers: tuple[str, ...]) -> Split:
 
 def _chosen_from(split: Split) -> Split:
     """Each choice as a prompt of its own; which is right is told by its number."""
-    rows = []
-    for row in split.rows:
-        number = row.choice
-        if number is None and row.answers and row.answers[0] in row.choices:
-            number = row.choices.index(row.answers[0])
-        prompts = tuple(choice_prompt(row.question, choice) for choice in row.choices)
-        rows.append(replace(row, choices=prompts, choice=number))
-    return replace(split, rows=tuple(rows), classes=YES_OR_NO)
-
-
-def _usual(row: QuestionRow) -> str | None:
-    """The answer that most people gave; the first of equally frequent ones."""
-    usual = Counter(row.answers).most_common(1)
-    return usual[0][0] if usual else None
+    rows = tuple(
+        replace(
+            row,
+            choices=tuple(choice_prompt(row.question, choice) for choice in row.choices),
+            choice=row.right_choice,
+        )
+        for row in split.rows
+    )
+    return replace(split, rows=rows, classes=YES_OR_NO)

@@ -7,6 +7,7 @@ It knows strings and tensors; it knows no network and no tokenizer.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 MASK = "[MASK]"  # of DeBERTa's tokenizer
@@ -54,12 +55,25 @@ def spread_frames(frames: Tensor, count: int = 10) -> tuple[Tensor, Tensor]:
 
     More frames are thinned out evenly from the first on; fewer are filled up with zeros.
     """
-    length = len(frames)
-    if length >= count:
-        chosen = frames[[number * length // count for number in range(count)]]
-        return chosen, torch.ones(count, dtype=torch.bool)
-    padding = frames.new_zeros(count - length, frames.shape[1])
-    return torch.cat([frames, padding]), torch.arange(count) < length
+    chosen, real = spread_rows(frames[None], None, count)
+    return chosen[0], real[0]
+
+
+def spread_rows(frames: Tensor, mask: Tensor | None, count: int) -> tuple[Tensor, Tensor]:
+    """The same of B videos: (B, N, D) to (B, count, D) and (B, count).
+
+    ``mask`` (B, N) is True where a frame is real, which the first ones are; None: all are.
+    """
+    batch, length, width = frames.shape
+    numbers = torch.arange(count, device=frames.device).expand(batch, count)
+    lengths = torch.full((batch, 1), length, device=frames.device)
+    if mask is not None:
+        lengths = mask.sum(dim=1, keepdim=True)
+    chosen = torch.where(lengths >= count, numbers * lengths // count, numbers)
+    real = numbers < lengths
+    filled = F.pad(frames, (0, 0, 0, max(0, count - length)))
+    spread = filled.gather(1, chosen[..., None].expand(-1, -1, width))
+    return spread.masked_fill(~real[..., None], 0.0), real
 
 
 def hide_words(
